@@ -1,0 +1,2 @@
+mod instance { pub mod bindings; }
+fn main() {}
