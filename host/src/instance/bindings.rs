@@ -1,16 +1,15 @@
-//! What `wit/` says, as Rust types; generated and nothing else.
+//! What `wit/` says, as Rust types: generated, and nothing else.
 
 wasmtime::component::bindgen!({
     path: "../wit",
     world: "durable-object",
     imports: {
-        "durable:object/storage.sync": store,
-        "durable:object/timers.sleep": store,
-        "durable:object/stubs.fetch": store,
-        "durable:object/stubs.call": store,
-        "durable:object/http.fetch": store,
-        "durable:object/state.abort": trappable,
-        "durable:object/state.end-block-concurrency": trappable,
+        default: trappable,
+        "durable:object/storage.sync": store | trappable,
+        "durable:object/timers.sleep": store | trappable,
+        "durable:object/stubs.fetch": store | trappable,
+        "durable:object/stubs.call": store | trappable,
+        "durable:object/http.fetch": store | trappable,
     },
     exports: { default: async | store },
 });

@@ -1,0 +1,304 @@
+//! What does a file of cases say?
+//!
+//! ```text
+//! # A comment.
+//! case a missing key reads as none
+//!   kv.get "missing" => null
+//!
+//! case an exception rolls nothing back
+//! event on a
+//!   kv.put "k" "1"
+//!   throw "Error" "boom"
+//! ends with exception "Error" "boom"
+//! event on a
+//!   kv.get "k" => "1"
+//! ```
+//!
+//! A step is an operation, its arguments in JSON, and what it must give. It goes on
+//! over the end of a line while a bracket is open, or when the next line begins
+//! with `=>`.
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::case::{Case, Ending, ErrorKind, Event, Expected, Step, Target};
+use crate::pattern::TextPattern;
+
+/// The class and the object that events go to if they do not say otherwise.
+const DEFAULT_CLASS: &str = "probe";
+const DEFAULT_LABEL: &str = "a";
+
+pub fn parse(topic: &str, text: &str) -> Result<Vec<Case>> {
+    let mut cases: Vec<Case> = Vec::new();
+    for (line, statement) in statements(text) {
+        let parsed = add(&mut cases, topic, line, &statement);
+        parsed.with_context(|| format!("line {line}: {}", statement.trim()))?;
+    }
+    for case in &cases {
+        if case.events.iter().all(|event| event.steps.is_empty()) {
+            bail!("line {}: the case {:?} has no steps", case.line, case.promise);
+        }
+    }
+    Ok(cases)
+}
+
+fn add(cases: &mut Vec<Case>, topic: &str, line: usize, statement: &str) -> Result<()> {
+    let (word, rest) = split_word(statement);
+    if word == "case" {
+        let promise = rest.to_string();
+        if promise.is_empty() || cases.iter().any(|case| case.promise == promise) {
+            bail!("a case needs a promise of its own");
+        }
+        let topic = topic.to_string();
+        cases.push(Case { topic, promise, line, needs: Vec::new(), is_slow: false, events: Vec::new() });
+        return Ok(());
+    }
+    let case = cases.last_mut().context("a file begins with a case")?;
+    match word {
+        "needs" => case.needs.extend(rest.split_whitespace().map(String::from)),
+        "slow" => case.is_slow = true,
+        "event" => case.events.push(event(line, rest)?),
+        "ends" => case.events.last_mut().context("there is no event yet")?.ending = ending(rest)?,
+        _ => {
+            if case.events.is_empty() {
+                case.events.push(event(line, "")?);
+            }
+            let event = case.events.last_mut().context("there is no event yet")?;
+            event.steps.push(step(line, statement)?);
+        }
+    }
+    Ok(())
+}
+
+/// Whole statements with the number of their first line.
+fn statements(text: &str) -> Vec<(usize, String)> {
+    let mut statements: Vec<(usize, String)> = Vec::new();
+    let mut depth = 0;
+    for (index, line) in text.lines().enumerate() {
+        let content = line.trim();
+        if depth == 0 && (content.is_empty() || content.starts_with('#')) {
+            continue;
+        }
+        match statements.last_mut() {
+            Some((_, statement)) if depth > 0 || content.starts_with("=>") => {
+                statement.push(' ');
+                statement.push_str(content);
+            }
+            _ => statements.push((index + 1, content.to_string())),
+        }
+        let is_prose = ["case ", "needs "].iter().any(|word| content.starts_with(word));
+        if !is_prose {
+            depth += open_brackets(content);
+        }
+    }
+    statements
+}
+
+/// Brackets opened less those closed, outside of texts.
+fn open_brackets(line: &str) -> i32 {
+    let (mut depth, mut in_text, mut is_escaped) = (0, false, false);
+    for letter in line.chars() {
+        match letter {
+            _ if is_escaped => is_escaped = false,
+            '\\' if in_text => is_escaped = true,
+            '"' => in_text = !in_text,
+            '[' | '{' if !in_text => depth += 1,
+            ']' | '}' if !in_text => depth -= 1,
+            _ => {}
+        }
+    }
+    depth
+}
+
+/// `[on [CLASS/]LABEL | on [CLASS/]name EXPR | on [CLASS/]id EXPR] [x TIMES] [in background]`
+fn event(line: usize, text: &str) -> Result<Event> {
+    let mut event = Event {
+        line,
+        class: DEFAULT_CLASS.into(),
+        target: Target::Label(DEFAULT_LABEL.into()),
+        times: 1,
+        in_background: false,
+        steps: Vec::new(),
+        ending: Ending::Answer,
+    };
+    let mut rest = text;
+    loop {
+        let (word, after) = split_word(rest);
+        rest = after;
+        match word {
+            "" => return Ok(event),
+            "on" => {
+                let (target, after) = split_word(rest);
+                rest = after;
+                let (class, target) = target.split_once('/').unwrap_or((DEFAULT_CLASS, target));
+                event.class = class.into();
+                event.target = match target {
+                    "name" => Target::Name(next_value(&mut rest)?.context("whose name?")?),
+                    "id" => Target::Id(next_value(&mut rest)?.context("which id?")?),
+                    "" => bail!("on which object?"),
+                    label => Target::Label(label.into()),
+                };
+            }
+            "x" => {
+                let (count, after) = split_word(rest);
+                rest = after;
+                event.times = count.parse().context("how many times?")?;
+            }
+            "in" => {
+                let (_, after) = rest.split_once("background").context("did you mean: in background")?;
+                rest = after.trim_start();
+                event.in_background = true;
+            }
+            other => bail!("{other:?} is not understood here"),
+        }
+    }
+}
+
+/// `with exception NAME MESSAGE` or `with reset MESSAGE`.
+fn ending(text: &str) -> Result<Ending> {
+    let (with, rest) = split_word(text);
+    let (kind, mut rest) = split_word(rest);
+    let ending = match (with, kind) {
+        ("with", "exception") => {
+            Ending::Exception { name: text_pattern(&mut rest)?, message: text_pattern(&mut rest)? }
+        }
+        ("with", "reset") => Ending::Reset { message: text_pattern(&mut rest)? },
+        _ => bail!("an event ends with exception NAME MESSAGE, or with reset MESSAGE"),
+    };
+    nothing_left(rest)?;
+    Ok(ending)
+}
+
+fn step(line: usize, text: &str) -> Result<Step> {
+    let (operation, mut rest) = split_word(text);
+    if !operation.starts_with(|letter: char| letter.is_ascii_lowercase()) {
+        bail!("a step begins with the name of an operation");
+    }
+    let mut script = vec![Value::from(operation)];
+    while let Some(value) = next_value(&mut rest)? {
+        script.push(value);
+    }
+    let expected = match rest.strip_prefix("=>") {
+        Some(expected) => expected_of(expected.trim_start())?,
+        None => Expected::Success,
+    };
+    Ok(Step { line, text: text.into(), script: script.into(), expected })
+}
+
+fn expected_of(text: &str) -> Result<Expected> {
+    let (word, mut rest) = split_word(text);
+    let kind = match word {
+        "error" => ErrorKind::Any,
+        "invalid" => ErrorKind::Invalid,
+        "sqlite" => {
+            let code = next_value(&mut rest)?.and_then(|code| code.as_i64());
+            ErrorKind::Sqlite(code.context("sqlite CODE MESSAGE")?)
+        }
+        _ => {
+            let mut rest = text;
+            let value = next_value(&mut rest)?.context("nothing follows =>")?;
+            nothing_left(rest)?;
+            return Ok(Expected::Value(value));
+        }
+    };
+    let message = text_pattern(&mut rest)?;
+    nothing_left(rest)?;
+    Ok(Expected::Error { kind, message })
+}
+
+/// `"exact"` or `~"regular expression"`.
+fn text_pattern(rest: &mut &str) -> Result<TextPattern> {
+    let is_regex = rest.starts_with('~');
+    *rest = rest.trim_start_matches('~');
+    let text = next_value(rest)?.context("a text is missing")?;
+    let text = text.as_str().with_context(|| format!("{text} is not a text"))?;
+    if is_regex { TextPattern::regex(text) } else { Ok(TextPattern::Exact(text.into())) }
+}
+
+/// Takes one JSON value off the front; none at the end and before `=>`.
+fn next_value(rest: &mut &str) -> Result<Option<Value>> {
+    if rest.is_empty() || rest.starts_with("=>") {
+        return Ok(None);
+    }
+    let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
+    let value = values.next().transpose()?;
+    *rest = rest[values.byte_offset()..].trim_start();
+    Ok(value)
+}
+
+fn nothing_left(rest: &str) -> Result<()> {
+    if !rest.is_empty() {
+        bail!("{rest:?} is too much");
+    }
+    Ok(())
+}
+
+fn split_word(text: &str) -> (&str, &str) {
+    let text = text.trim();
+    text.split_once(char::is_whitespace).map_or((text, ""), |(word, rest)| (word, rest.trim_start()))
+}
+
+#[cfg(test)]
+mod tests {
+    //! A case that is read wrongly proves something else than it says.
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_case_without_events_is_one_event() {
+        let cases = parse("kv", "# c\ncase it works\n  kv.put \"a\" [1,\n  2]\n  => null\n  kv.get \"a\"\n").unwrap();
+        let [case] = &cases[..] else { panic!("one case") };
+        assert_eq!((case.promise.as_str(), case.line, case.events.len()), ("it works", 2, 1));
+        let steps = &case.events[0].steps;
+        assert_eq!(steps[0].script, json!(["kv.put", "a", [1, 2]]));
+        assert!(matches!(&steps[0].expected, Expected::Value(Value::Null)));
+        assert!(matches!(&steps[1].expected, Expected::Success));
+    }
+
+    #[test]
+    fn events_say_where_how_often_and_how_they_end() {
+        let text = "case c\nneeds x y\nslow\nevent on other/b x 10 in background\n throw \"E\" \"m\"\n\
+                    ends with exception \"E\" ~\"m.*\"\nevent on id {\"saved\": \"x\"}\n abort\nends with reset \"r\"";
+        let cases = parse("t", text).unwrap();
+        let case = &cases[0];
+        assert!(case.is_slow && case.needs == ["x", "y"]);
+        let [first, second] = &case.events[..] else { panic!("two events") };
+        assert_eq!((first.class.as_str(), first.times, first.in_background), ("other", 10, true));
+        assert!(matches!(&first.target, Target::Label(label) if label == "b"));
+        assert!(matches!(&first.ending, Ending::Exception { message, .. } if message.matches("mmm")));
+        assert!(matches!(&second.target, Target::Id(value) if *value == json!({"saved": "x"})));
+        assert!(matches!(&second.ending, Ending::Reset { .. }));
+    }
+
+    #[test]
+    fn errors_are_told_apart() {
+        let text = "case c\n a => error \"x\"\n b => invalid ~\"x+\"\n c => sqlite 2067 \"x\"\n d => {\"error\": 1}";
+        let cases = parse("t", text).unwrap();
+        let kind = |step: &Step| match &step.expected {
+            Expected::Error { kind, .. } => Some(*kind),
+            _ => None,
+        };
+        let kinds: Vec<_> = cases[0].events[0].steps.iter().map(kind).collect();
+        assert_eq!(kinds, [Some(ErrorKind::Any), Some(ErrorKind::Invalid), Some(ErrorKind::Sqlite(2067)), None]);
+    }
+
+    #[test]
+    fn mistakes_are_refused_with_their_line() {
+        for (text, line) in [
+            ("kv.get \"a\"", "line 1"),
+            ("case a", "line 1"),
+            ("case a\n  kv.get \"a", "line 2"),
+            ("case a\n  kv.get => 1 2", "line 2"),
+            ("case a\n  k => error x", "line 2"),
+            ("case a\nevent at b", "line 2"),
+            ("case a\n  k\ncase a\n  k", "line 3"),
+            ("case a\n  k => ~\"(\"", "line 2"),
+            ("case a\n  k => error ~\"(\"", "line 2"),
+        ] {
+            let error = format!("{:#}", parse("t", text).expect_err(text));
+            assert!(error.contains(line), "{text:?}: {error}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Requests and responses: this crate's types to the contract's, and back.
+//!
+//! No body is copied: bytes keep their allocation, a stream keeps its handle.
+
+use crate::bindings::durable::object::types as wire;
+use crate::body::Content;
+use crate::host::guest::ByteReader;
+use crate::websocket::Upgrade;
+use crate::{Body, Error, Request, Response, Result};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+pub fn request(request: Request) -> wire::Request {
+    let (parts, content) = request.into_parts();
+    wire::Request {
+        method: parts.method.as_str().to_owned(),
+        url: parts.uri.to_string(),
+        headers: headers(&parts.headers),
+        body: body(content),
+        upgrade: parts.extensions.get::<Upgrade>().map(|upgrade| upgrade.0),
+    }
+}
+
+pub fn into_request(request: wire::Request) -> Result<Request> {
+    let mut result = http::Request::builder()
+        .method(request.method.as_str())
+        .uri(request.url.as_str())
+        .body(into_body(request.body))
+        .map_err(|error| Error::new(format!("request {:?}: {error}", request.url)))?;
+    *result.headers_mut() = into_headers(request.headers)?;
+    if let Some(upgrade) = request.upgrade {
+        result.extensions_mut().insert(Upgrade(upgrade));
+    }
+    Ok(result)
+}
+
+pub fn response(response: Response) -> wire::Response {
+    let (parts, content) = response.into_parts();
+    wire::Response {
+        status: parts.status.as_u16(),
+        headers: headers(&parts.headers),
+        body: body(content),
+    }
+}
+
+pub fn into_response(response: wire::Response) -> Result<Response> {
+    let mut result = http::Response::builder()
+        .status(response.status)
+        .body(into_body(response.body))?;
+    *result.headers_mut() = into_headers(response.headers)?;
+    Ok(result)
+}
+
+fn body(body: Body) -> wire::Body {
+    match body.0 {
+        Content::Empty => wire::Body::Empty,
+        Content::Bytes(bytes) => wire::Body::Bytes(bytes.into()),
+        Content::Stream(reader) => wire::Body::Stream(reader.0),
+    }
+}
+
+fn into_body(body: wire::Body) -> Body {
+    Body(match body {
+        wire::Body::Empty => Content::Empty,
+        wire::Body::Bytes(bytes) => Content::Bytes(Bytes::from(bytes)),
+        wire::Body::Stream(reader) => Content::Stream(ByteReader(reader)),
+    })
+}
+
+fn headers(headers: &HeaderMap) -> wire::Headers {
+    let pair = |(name, value): (&HeaderName, &HeaderValue)| {
+        (name.as_str().to_owned(), value.as_bytes().to_vec())
+    };
+    headers.iter().map(pair).collect()
+}
+
+fn into_headers(headers: wire::Headers) -> Result<HeaderMap> {
+    let mut result = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        let name = HeaderName::try_from(name)?;
+        result.append(name, HeaderValue::try_from(value)?);
+    }
+    Ok(result)
+}

@@ -1,0 +1,137 @@
+//! Other objects, and the outside world.
+
+use crate::host;
+use crate::{Request, Response, Result};
+
+/// A class of objects, see [`State::class`](crate::State::class).
+///
+/// Every call fails when the class is unknown, and while the host serves no calls
+/// between objects.
+///
+/// ```no_run
+/// # durable_object::testing::run(async |state| {
+/// let rooms = state.class("room");
+/// let id = rooms.new_unique_id()?;
+/// println!("{}", rooms.with_id(&id).fetch(Default::default()).await?.status());
+/// # Ok(()) }).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+pub struct Class {
+    pub(crate) name: String,
+}
+
+/// ```no_run
+/// # durable_object::testing::run(async |state| {
+/// let rooms = state.class("room");
+/// let id = rooms.id_from_name("lobby")?;
+/// assert_eq!(rooms.id_from_string(&id.to_uppercase())?, id);
+/// # Ok(()) }).unwrap();
+/// ```
+impl Class {
+    /// The object of a name.
+    pub fn named(&self, name: impl Into<String>) -> Stub {
+        self.stub(Target::Name(name.into()))
+    }
+
+    /// The object of an id: 64 hexadecimal digits.
+    pub fn with_id(&self, id: impl Into<String>) -> Stub {
+        self.stub(Target::Id(id.into()))
+    }
+
+    /// The id that belongs to a name: always the same, another in each class.
+    pub fn id_from_name(&self, name: &str) -> Result<String> {
+        host::stubs::id_from_name(&self.name, name)
+    }
+
+    /// The id of a new object, drawn at random.
+    pub fn new_unique_id(&self) -> Result<String> {
+        host::stubs::new_unique_id(&self.name)
+    }
+
+    /// Checks an id and returns it in lower case.
+    ///
+    /// Fails with `Invalid Durable Object ID: must be 64 hex digits`, and with
+    /// `Durable Object ID is not valid for this namespace.` when it was not made
+    /// for this class.
+    pub fn id_from_string(&self, id: &str) -> Result<String> {
+        host::stubs::id_from_string(&self.name, id)
+    }
+
+    fn stub(&self, target: Target) -> Stub {
+        Stub {
+            class: self.name.clone(),
+            target,
+        }
+    }
+}
+
+/// One object of a class. Calls through it reach the object in the order in which
+/// they were made, also when they are not awaited.
+///
+/// ```no_run
+/// # durable_object::testing::run(async |state| {
+/// let lobby = state.class("room").named("lobby");
+/// let first = lobby.fetch(Default::default());
+/// let second = lobby.fetch(Default::default());
+/// println!("{} {}", first.await?.status(), second.await?.status());
+/// # Ok(()) }).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+pub struct Stub {
+    class: String,
+    target: Target,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Target {
+    Name(String),
+    Id(String),
+}
+
+/// ```no_run
+/// # durable_object::testing::run(async |state| {
+/// let lobby = state.class("room").named("lobby");
+/// // 0x81 0x07 is the CBOR of the array [7].
+/// let answer = lobby.call("join", vec![0x81, 0x07]).await?;
+/// println!("{} bytes", answer.len());
+/// # Ok(()) }).unwrap();
+/// ```
+impl Stub {
+    /// Sends a request, once everything written so far is durable. The call starts
+    /// it, waiting for the answer lets other events run. Any status is an answer;
+    /// an error of the object comes back flagged
+    /// [`is_remote`](crate::Error::is_remote).
+    pub fn fetch(&self, request: Request) -> impl Future<Output = Result<Response>> + use<> {
+        host::stubs::fetch(&self.class, &self.target, request)
+    }
+
+    /// Calls a method, see [`DurableObject::call`](crate::DurableObject::call).
+    /// `arguments` is a CBOR array (RFC 8949), the result one CBOR item; at most
+    /// 33,554,432 bytes each.
+    pub fn call(
+        &self,
+        method: &str,
+        arguments: Vec<u8>,
+    ) -> impl Future<Output = Result<Vec<u8>>> + use<> {
+        host::stubs::call(&self.class, &self.target, method, &arguments)
+    }
+}
+
+/// Sends a request to the outside world, once everything written so far is
+/// durable, as far as the host's configuration allows it. The call starts it,
+/// waiting for the answer lets other events run.
+///
+/// Any status is an answer. Fails when the address is not allowed or cannot be
+/// reached, and while the host serves no outgoing requests.
+///
+/// ```no_run
+/// # durable_object::testing::run(async |_| {
+/// use durable_object::{Body, fetch, http};
+///
+/// let request = http::Request::get("https://example.com/").body(Body::empty())?;
+/// println!("{}", fetch(request).await?.into_body().text().await?);
+/// # Ok(()) }).unwrap();
+/// ```
+pub fn fetch(request: Request) -> impl Future<Output = Result<Response>> {
+    host::outbound::fetch(request)
+}

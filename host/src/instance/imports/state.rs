@@ -1,0 +1,56 @@
+//! `state`: who the object is, and control over its instance.
+
+use wasmtime::Result;
+
+use crate::instance::bindings::durable::object::state::{Error, Host, ResourceLimits};
+use crate::instance::context::Context;
+
+const ABORTED: &str = "Application called abort() to reset Durable Object.";
+
+impl Host for Context {
+    fn id(&mut self) -> Result<String> {
+        Ok(self.around.object.id.to_string())
+    }
+
+    fn name(&mut self) -> Result<Option<String>> {
+        Ok(self.around.object.name().map(Into::into))
+    }
+
+    fn class_name(&mut self) -> Result<String> {
+        Ok(self.around.object.class.to_string())
+    }
+
+    fn limits(&mut self) -> Result<ResourceLimits> {
+        let storage_bytes = self
+            .storage(|storage| storage.database_size())?
+            .unwrap_or(0);
+        Ok(ResourceLimits {
+            memory_bytes: self.meter.bytes() as u64,
+            memory_bytes_max: self.meter.bytes_max() as u64,
+            storage_bytes,
+            storage_bytes_max: self.around.storage.lock().storage_bytes_max(),
+            cpu_ms_max: self.burst.cpu_ms_max(),
+        })
+    }
+
+    fn abort(&mut self, reason: Option<String>) -> Result<()> {
+        let reason = reason.unwrap_or_else(|| ABORTED.into());
+        Err(self.fate.reset(reason))
+    }
+
+    fn begin_block_concurrency(&mut self) -> Result<u64> {
+        Ok(self.enter_section())
+    }
+
+    fn end_block_concurrency(
+        &mut self,
+        section: u64,
+        outcome: std::result::Result<(), Error>,
+    ) -> Result<()> {
+        self.leave_section(section)?;
+        match outcome {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.fate.reset_all(error.message)),
+        }
+    }
+}

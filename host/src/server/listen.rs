@@ -1,0 +1,127 @@
+//! Accepts connections, speaks HTTP on them and ends them in order.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+
+use super::answer::{self, Body};
+use super::{ServerLimits, request};
+use crate::object::event::Event;
+use crate::registry::Registry;
+use crate::router::Router;
+
+/// A client that does not send its headers in this time is disconnected.
+const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// hyper's own bound on a request's head: beyond `header_bytes_max`, so that most
+/// clients with too much get an answer that says so.
+const HEAD_BYTES_MARGIN: usize = 64 * 1024;
+const HEADERS_MAX: usize = 1_000;
+const HTTP2_STREAMS_MAX: u32 = 1_000;
+
+/// How long to wait before accepting again when the system refuses, for instance
+/// because too many files are open.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+
+pub struct Server {
+    pub registry: Arc<Registry>,
+    pub router: Router,
+    pub limits: ServerLimits,
+    /// May clients see what objects say in their errors?
+    pub shows_errors: bool,
+}
+
+/// Binds `address`; port 0 takes a free one.
+pub async fn bind(address: &str) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}; choose another address with --listen HOST:PORT")
+    })
+}
+
+impl Server {
+    /// Serves until `stop` ends, then lets requests end that have begun.
+    pub async fn run(self, listener: TcpListener, stop: impl Future<Output = ()>) {
+        let server = Arc::new(self);
+        let connections = GracefulShutdown::new();
+        let mut http = auto::Builder::new(TokioExecutor::new());
+        http.http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_READ_TIMEOUT)
+            .max_headers(HEADERS_MAX)
+            .max_buf_size(server.limits.header_bytes_max + HEAD_BYTES_MARGIN);
+        http.http2()
+            .timer(TokioTimer::new())
+            .max_header_list_size((server.limits.header_bytes_max + HEAD_BYTES_MARGIN) as u32)
+            .max_concurrent_streams(HTTP2_STREAMS_MAX);
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            let (stream, peer) = tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok(connection) => connection,
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot accept a connection");
+                        tokio::time::sleep(ACCEPT_RETRY).await;
+                        continue;
+                    }
+                },
+                () = &mut stop => break,
+            };
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%peer, %error, "cannot switch off Nagle's algorithm");
+            }
+            let connection = connection(&http, server.clone(), stream);
+            tokio::spawn(log_end(peer, connections.watch(connection)));
+        }
+        drop(listener);
+        let grace = Duration::from_millis(server.limits.shutdown_grace_ms);
+        if tokio::time::timeout(grace, connections.shutdown())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                grace_ms = server.limits.shutdown_grace_ms,
+                "some requests did not end in time and are cut off"
+            );
+        }
+    }
+
+    async fn answer(&self, request: hyper::Request<Incoming>) -> hyper::Response<Body> {
+        let (request, class, target) = match request::read(self, request).await {
+            Ok(read) => read,
+            Err(refusal) => return answer::refusal(refusal),
+        };
+        let (sender, reply) = oneshot::channel();
+        self.registry
+            .send(&class, &target, Event::Fetch(request, sender));
+        answer::of(reply.await.ok(), self.shows_errors)
+    }
+}
+
+fn connection(
+    http: &auto::Builder<TokioExecutor>,
+    server: Arc<Server>,
+    stream: TcpStream,
+) -> impl hyper_util::server::graceful::GracefulConnection<Error = answer::Fault> + Send + 'static {
+    let service = service_fn(move |request| {
+        let server = server.clone();
+        async move { Ok::<_, Infallible>(server.answer(request).await) }
+    });
+    http.serve_connection(TokioIo::new(stream), service)
+        .into_owned()
+}
+
+async fn log_end(peer: SocketAddr, connection: impl Future<Output = Result<(), answer::Fault>>) {
+    if let Err(error) = connection.await {
+        tracing::debug!(%peer, error, "a connection ended with an error");
+    }
+}

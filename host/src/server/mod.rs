@@ -1,0 +1,23 @@
+//! Bytes to events and back: HTTP/1.1 and HTTP/2 on one port.
+//!
+//! Invariants:
+//!
+//! * Neither a request's nor a response's body is ever held whole.
+//! * A client learns a short text, the operator's log the rest.
+//! * Shutting down lets requests that have begun end, within the grace period.
+
+mod answer;
+mod listen;
+mod request;
+
+pub use self::listen::{Server, bind};
+
+/// What a client may send, and how long it is waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerLimits {
+    /// Names and values of all headers of a request.
+    pub header_bytes_max: usize,
+    pub body_bytes_max: u64,
+    /// How long requests may go on after the server was told to stop.
+    pub shutdown_grace_ms: u64,
+}

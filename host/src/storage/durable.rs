@@ -1,0 +1,291 @@
+//! Which commits of one object survive a crash.
+//!
+//! The object's task records commits, the committer proves them; this is what
+//! the two share.
+//!
+//! ```text
+//! recorded ─take()─► syncing ─finish(ok)──► durable ──► report Durable(n)
+//!                            └─finish(err)─► failed ───► report Failed, once
+//! ```
+//!
+//! Invariants:
+//!
+//! * `durable <= committed`; both only grow.
+//! * Reports come from the committer's thread alone, in the order of commits.
+//! * After a failure nothing is proven any more: what the page cache holds may
+//!   never reach the disk, and a second sync would not tell.
+//! * `wal_bytes_durable` ends at a commit that is durable.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use super::limits::PAGE_BYTES;
+use super::object_files::{ObjectFiles, Proven};
+
+/// The number of a commit of one object, since its storage was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommitNumber(pub u64);
+
+impl CommitNumber {
+    /// Before the first commit; always durable.
+    pub const ZERO: Self = Self(0);
+
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+/// What the committer reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Commits up to this one survive a crash.
+    Durable(CommitNumber),
+    /// This commit and later ones may be lost; nothing more becomes durable.
+    Failed(CommitNumber, String),
+}
+
+/// Called for each report; quick, and without calling storage.
+pub type Report = Box<dyn Fn(Durability) + Send + Sync>;
+
+pub struct Durable {
+    files: ObjectFiles,
+    report: Report,
+    /// Whether `State::failure` is set, readable without the lock.
+    failed: AtomicBool,
+    state: Mutex<State>,
+    settled: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    committed: CommitNumber,
+    durable: CommitNumber,
+    /// Length of the WAL at the newest commit, and at the newest durable one.
+    wal_bytes: u64,
+    wal_bytes_durable: u64,
+    wal: Option<Arc<File>>,
+    /// The files were created since the last successful sync.
+    fresh: bool,
+    /// Something was written since the committer last took this object.
+    dirty: bool,
+    /// In the committer's queue.
+    queued: bool,
+    /// In the committer's hands.
+    syncing: bool,
+    failure: Option<String>,
+}
+
+/// What the committer must make durable of one object.
+pub struct Job {
+    pub durable: Arc<Durable>,
+    number: CommitNumber,
+    wal_bytes: u64,
+    pub fresh: bool,
+    pub dirty: bool,
+    wal: Option<Arc<File>>,
+}
+
+impl Durable {
+    pub fn new(files: ObjectFiles, report: Report) -> Self {
+        Self {
+            files,
+            report,
+            failed: AtomicBool::new(false),
+            state: Mutex::default(),
+            settled: Condvar::new(),
+        }
+    }
+
+    /// An existing database was opened. All of its WAL is durable, but for commits
+    /// that are on their way.
+    pub fn opened(&self, wal_bytes: u64) {
+        let mut state = self.state.lock();
+        if state.durable == state.committed && !state.fresh {
+            state.wal_bytes = wal_bytes;
+            state.wal_bytes_durable = wal_bytes;
+        }
+    }
+
+    /// The files were created just now.
+    pub fn created(&self) {
+        let mut state = self.state.lock();
+        state.fresh = true;
+        state.wal_bytes = 0;
+        state.wal_bytes_durable = 0;
+    }
+
+    /// Makes sure that the WAL can be synced; before the first write, so that no
+    /// error of writing is missed.
+    pub fn attach_wal(&self) -> io::Result<()> {
+        let mut state = self.state.lock();
+        if state.wal.is_none() {
+            state.wal = Some(Arc::new(self.files.open_wal()?));
+        }
+        Ok(())
+    }
+
+    /// Records a commit. Returns its number, and whether the object must be queued.
+    ///
+    /// `wal_pages` is none for a commit that wrote nothing: it is durable as soon
+    /// as those before it are.
+    pub fn record(&self, wal_pages: Option<u64>) -> (CommitNumber, bool) {
+        let mut state = self.state.lock();
+        state.committed = state.committed.next();
+        if let Some(pages) = wal_pages {
+            state.dirty = true;
+            state.wal_bytes = wal_bytes(pages);
+        }
+        let enqueue = !state.queued;
+        state.queued = true;
+        (state.committed, enqueue)
+    }
+
+    /// Takes what is to be made durable; none when nothing can be any more.
+    pub fn take(self: &Arc<Self>) -> Option<Job> {
+        let mut state = self.state.lock();
+        state.queued = false;
+        if state.failure.is_some() {
+            self.settled.notify_all();
+            return None;
+        }
+        state.syncing = true;
+        Some(Job {
+            durable: Arc::clone(self),
+            number: state.committed,
+            wal_bytes: state.wal_bytes,
+            fresh: state.fresh,
+            dirty: std::mem::take(&mut state.dirty),
+            wal: state.wal.clone(),
+        })
+    }
+
+    /// Why nothing becomes durable any more, if that is so.
+    pub fn failure(&self) -> Option<String> {
+        if !self.failed.load(Ordering::Acquire) {
+            return None;
+        }
+        self.state.lock().failure.clone()
+    }
+
+    /// Records a failure that no sync of the committer found.
+    pub fn fail(&self, message: String) {
+        self.set_failure(&mut self.state.lock(), message);
+    }
+
+    /// Waits until the committer has nothing to do for this object.
+    ///
+    /// Fails when not all commits are durable.
+    pub fn wait(&self) -> Result<(), String> {
+        let mut state = self.state.lock();
+        // Also after a failure: the files must not change under a sync that runs,
+        // and the object must not be queued twice.
+        while state.queued || state.syncing {
+            self.settled.wait(&mut state);
+        }
+        state.failure.clone().map_or(Ok(()), Err)
+    }
+
+    pub fn durable(&self) -> CommitNumber {
+        self.state.lock().durable
+    }
+
+    /// Length of the WAL at the newest commit.
+    pub fn wal_bytes(&self) -> u64 {
+        self.state.lock().wal_bytes
+    }
+
+    /// Makes the WAL durable here and now.
+    pub fn sync_wal(&self) -> io::Result<()> {
+        self.attach_wal()?;
+        let wal = self.state.lock().wal.clone();
+        wal.map_or(Ok(()), |wal| wal.sync_data())
+    }
+
+    /// The WAL was moved into the database and cut to nothing, all of it durable.
+    pub fn emptied(&self) {
+        let mut state = self.state.lock();
+        state.wal_bytes = 0;
+        state.wal_bytes_durable = 0;
+    }
+
+    pub fn proven(&self) -> Proven {
+        let state = self.state.lock();
+        if state.fresh {
+            Proven::Nothing
+        } else {
+            Proven::WalBytes(state.wal_bytes_durable)
+        }
+    }
+
+    /// Starts anew after a failure, at the same commit number. What was not
+    /// durable must have been discarded.
+    pub fn restart(&self) {
+        let mut state = self.state.lock();
+        let committed = state.committed;
+        *state = State {
+            committed,
+            durable: committed,
+            ..State::default()
+        };
+        self.failed.store(false, Ordering::Release);
+    }
+
+    fn set_failure(&self, state: &mut MutexGuard<'_, State>, message: String) {
+        state.failure = Some(message);
+        self.failed.store(true, Ordering::Release);
+    }
+
+    #[cfg(test)]
+    pub fn set_wal_for_test(&self, file: File) {
+        self.state.lock().wal = Some(Arc::new(file));
+    }
+}
+
+impl Job {
+    /// Makes this object durable by itself.
+    pub fn sync(&self) -> io::Result<()> {
+        let Some(wal) = &self.wal else {
+            return Ok(());
+        };
+        if !self.fresh {
+            return wal.sync_data();
+        }
+        self.durable.files.open_database()?.sync_all()?;
+        wal.sync_all()?;
+        self.durable.files.sync_directories()
+    }
+
+    /// Records the outcome and reports it.
+    pub fn finish(self, outcome: Result<(), String>) {
+        let durable = &self.durable;
+        let mut state = durable.state.lock();
+        state.syncing = false;
+        let report = match outcome {
+            Ok(()) => {
+                state.durable = self.number;
+                state.wal_bytes_durable = self.wal_bytes;
+                if self.dirty {
+                    state.fresh = false;
+                }
+                Durability::Durable(self.number)
+            }
+            Err(message) => {
+                let first = state.durable.next();
+                durable.set_failure(&mut state, message.clone());
+                Durability::Failed(first, message)
+            }
+        };
+        durable.settled.notify_all();
+        drop(state);
+        (durable.report)(report);
+    }
+}
+
+/// Length of a WAL of so many pages: its header, and for each page a header and the page.
+pub fn wal_bytes(pages: u64) -> u64 {
+    if pages == 0 { 0 } else { 32 + pages * (24 + PAGE_BYTES) }
+}

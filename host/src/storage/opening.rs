@@ -1,0 +1,214 @@
+//! When the database is opened, created, left and closed.
+
+use std::io;
+
+
+use rusqlite::ffi;
+
+use super::database::Database;
+use super::errors::StorageError;
+use super::limits::{CLOSE_WAL_BYTES_MAX, PAGE_BYTES};
+use super::object_files::Found;
+use super::{Place, Storage, durable};
+
+impl Storage {
+    /// The database, if there is one.
+    pub(super) fn open(&mut self) -> Result<Option<&mut Database>, StorageError> {
+        if matches!(self.place, Place::Unopened) {
+            self.place = self.find()?;
+        }
+        Ok(match &mut self.place {
+            Place::Open(database) => Some(database),
+            Place::Unopened | Place::Absent => None,
+        })
+    }
+
+    /// The database to query: the object's, or an empty one while there is none.
+    pub(super) fn open_to_query(&mut self) -> Result<&mut Database, StorageError> {
+        self.open()?;
+        match &mut self.place {
+            Place::Open(database) => Ok(database),
+            Place::Unopened | Place::Absent => match &mut self.empty {
+                Some(database) => Ok(database),
+                none => Ok(none.insert(Database::empty(&self.budget)?)),
+            },
+        }
+    }
+
+    /// The database to write to; creates it if need be.
+    pub(super) fn open_for_write(&mut self) -> Result<&mut Database, StorageError> {
+        if !matches!(self.place, Place::Open(_)) {
+            self.open()?;
+            if matches!(self.place, Place::Absent) {
+                self.place = self.create()?;
+            }
+        }
+        match &mut self.place {
+            Place::Open(database) => Ok(database),
+            Place::Unopened | Place::Absent => {
+                Err(StorageError::Broken("the database is not open".to_owned()))
+            }
+        }
+    }
+
+    /// Whether there is a file.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.place, Place::Open(_))
+    }
+
+    fn find(&mut self) -> Result<Place, StorageError> {
+        let files = self.files.clone();
+        if let Some(proven) = files.unproven() {
+            files
+                .discard_unproven(proven)
+                .map_err(|error| unavailable(&error))?;
+        }
+        let Found::Database { wal_bytes } = files.find().map_err(|error| unavailable(&error))?
+        else {
+            return Ok(Place::Absent);
+        };
+        let mut database = match Database::open(&files, &self.limits, &self.budget) {
+            // A power loss may leave the page of a database that was never used empty.
+            Err(StorageError::Sqlite { code, .. })
+                if code & 0xff == ffi::SQLITE_NOTADB && files.is_blank().unwrap_or(false) =>
+            {
+                return Ok(Place::Absent);
+            }
+            other => other?,
+        };
+        // The file may be longer than what is valid of it; SQLite writes over the rest.
+        let pages = match wal_bytes {
+            0 => 0,
+            _ => database.wal_pages()?,
+        };
+        self.wal_pages = pages;
+        self.durable.opened(durable::wal_bytes(pages));
+        Ok(Place::Open(Box::new(database)))
+    }
+
+    fn create(&mut self) -> Result<Place, StorageError> {
+        self.files
+            .create()
+            .map_err(|error| cannot_create(&error))?;
+        self.durable.created();
+        let database = Database::open(&self.files, &self.limits, &self.budget)?;
+        self.wal_pages = 0;
+        if !self.cursors.any_running() {
+            self.empty = None;
+        }
+        Ok(Place::Open(Box::new(database)))
+    }
+
+    /// Leaves the connection; the next call opens the file anew.
+    pub(super) fn detach(&mut self) {
+        self.cursors.clear();
+        self.place = Place::Unopened;
+        self.empty = None;
+        self.kv_table = None;
+        self.settings_touched = false;
+    }
+
+    /// Brings the object back after a failed sync: discards what was never proven
+    /// durable and opens the file anew.
+    ///
+    /// Blocks. When it fails, every call of storage fails until it succeeds.
+    pub fn recover_after_failed_sync(&mut self) -> Result<(), StorageError> {
+        if self.durable.wait().is_ok() {
+            return Ok(());
+        }
+        self.forget_turn();
+        self.detach();
+        self.files
+            .discard_unproven(self.durable.proven())
+            .map_err(|error| unavailable(&error))?;
+        self.durable.restart();
+        Ok(())
+    }
+
+    /// Ends the storage. What is not committed is undone, what is committed is
+    /// durable when this returns without an error. Blocks.
+    pub fn close(mut self) -> Result<(), StorageError> {
+        self.shut()
+    }
+
+    fn shut(&mut self) -> Result<(), StorageError> {
+        if std::mem::replace(&mut self.closed, true) {
+            return Ok(());
+        }
+        self.rollback_turn();
+        let proven = self.durable.wait();
+        if proven.is_ok()
+            && self.is_open()
+            && self.durable.wal_bytes() > CLOSE_WAL_BYTES_MAX
+            && let Err(error) = self.checkpoint()
+        {
+            // The WAL still has everything; the next to open the file goes on.
+            tracing::warn!(%error, "checkpoint at close failed");
+        }
+        self.detach();
+        let Err(message) = self.durable.wait() else {
+            return Ok(());
+        };
+        let proven = self.durable.proven();
+        self.files.set_unproven(proven);
+        // Best now; if the disk still fails, whoever opens the file next tries again.
+        if let Err(error) = self.files.discard_unproven(proven) {
+            tracing::warn!(%error, "cannot discard commits that are not durable");
+        }
+        Err(StorageError::Broken(message))
+    }
+
+    /// Size of the database in bytes, free pages not counted.
+    pub fn database_size(&mut self) -> Result<u64, StorageError> {
+        self.call(|storage| {
+            let Some(database) = storage.open()? else {
+                return Ok(PAGE_BYTES);
+            };
+            let pages = database.integer("PRAGMA page_count")?.unwrap_or(1);
+            let free = database.integer("PRAGMA freelist_count")?.unwrap_or(0);
+            Ok(u64::try_from(pages - free).unwrap_or(1) * PAGE_BYTES)
+        })
+    }
+
+    /// Runs one call of the interface: refuses it when storage is broken, limits
+    /// its time, and finds out what an error has done.
+    pub(super) fn call<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        if let Some(message) = self.durable.failure() {
+            return Err(StorageError::Broken(message));
+        }
+        self.budget.restart();
+        work(self).map_err(|error| self.judge(error))
+    }
+}
+
+impl Drop for Storage {
+    fn drop(&mut self) {
+        if let Err(error) = self.shut() {
+            tracing::error!(%error, database = ?self.files.database_path(), "storage was lost");
+        }
+    }
+}
+
+fn unavailable(error: &io::Error) -> StorageError {
+    StorageError::Broken(format!("the object's database is not available: {error}"))
+}
+
+fn cannot_create(error: &io::Error) -> StorageError {
+    let code = match error.raw_os_error() {
+        Some(libc::ENOSPC | libc::EDQUOT) => ffi::SQLITE_FULL,
+        _ => ffi::SQLITE_CANTOPEN,
+    };
+    StorageError::Broken(
+        StorageError::sqlite(code, &format!("cannot create the database: {error}"), None)
+            .to_string(),
+    )
+}
+
+// `Storage` moves between the threads of its task.
+const _: fn() = || {
+    fn is_send<T: Send>() {}
+    is_send::<Storage>();
+};

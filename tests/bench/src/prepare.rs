@@ -1,0 +1,178 @@
+//! What has to be built and installed before anything can be measured?
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::servers::Kind;
+
+/// Where everything is.
+pub struct Prepared {
+    /// This binary, which is the ceiling too.
+    pub bench: PathBuf,
+    pub abide: Option<PathBuf>,
+    pub component: Option<PathBuf>,
+    pub workerd: Option<PathBuf>,
+    pub workerd_config: PathBuf,
+    /// The servers' data go below this, each start in a fresh directory.
+    pub data_root: PathBuf,
+    pub versions: BTreeMap<&'static str, String>,
+}
+
+pub fn prepare(servers: &[Kind], given_abide: Option<&Path>) -> Result<Prepared> {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let workspace = sources
+        .ancestors()
+        .nth(2)
+        .context("the bench lies in tests/bench of its workspace")?;
+    let bench = std::env::current_exe().context("cannot find this binary")?;
+    // <target>/release/bench
+    let target = bench
+        .ancestors()
+        .nth(2)
+        .context("this binary does not lie in a target directory")?;
+    let ours = target.join("bench");
+    let data_root = ours.join("data");
+    fs::create_dir_all(&data_root)
+        .with_context(|| format!("cannot create {}", data_root.display()))?;
+    let mut prepared = Prepared {
+        bench: bench.clone(),
+        abide: None,
+        component: None,
+        workerd: None,
+        workerd_config: sources.join("workerd/config.capnp"),
+        data_root,
+        versions: BTreeMap::new(),
+    };
+    if servers.contains(&Kind::Abide) {
+        let abide = match given_abide {
+            Some(path) => path
+                .canonicalize()
+                .with_context(|| format!("--abide: no such file {}", path.display()))?,
+            None => build_abide(workspace, target)?,
+        };
+        prepared.component = Some(build_component(
+            &sources.join("guest"),
+            &ours.join("guest"),
+        )?);
+        prepared
+            .versions
+            .insert("abide", abide_version(&abide, workspace));
+        prepared.abide = Some(abide);
+    }
+    if servers.contains(&Kind::Workerd) {
+        let workerd = install_workerd(&sources.join("workerd"), &ours.join("workerd"))?;
+        prepared.versions.insert(
+            "workerd",
+            npm_version(&sources.join("workerd/package.json"))?,
+        );
+        prepared.workerd = Some(workerd);
+    }
+    if let Some(version) = output(Command::new("rustc").arg("--version")) {
+        let number = version.split(' ').nth(1).unwrap_or("unknown");
+        prepared.versions.insert("rustc", number.to_string());
+    }
+    Ok(prepared)
+}
+
+fn build_abide(workspace: &Path, target: &Path) -> Result<PathBuf> {
+    eprintln!("building abide");
+    let mut command = cargo(&["build", "--release", "--package", "abide"], target);
+    run(command.current_dir(workspace)).context("cannot build abide")?;
+    Ok(target.join("release/abide"))
+}
+
+fn build_component(source: &Path, target: &Path) -> Result<PathBuf> {
+    eprintln!("building the component");
+    let mut command = cargo(&["build", "--release", "--target", "wasm32-wasip2"], target);
+    run(command.current_dir(source)).context(
+        "cannot build the component; is its target there? rustup target add wasm32-wasip2",
+    )?;
+    Ok(target.join("wasm32-wasip2/release/bench_guest.wasm"))
+}
+
+fn install_workerd(source: &Path, directory: &Path) -> Result<PathBuf> {
+    let lock = "package-lock.json";
+    let wanted = fs::read(source.join(lock))?;
+    let binary = directory
+        .join("node_modules")
+        .join(workerd_package()?)
+        .join("bin/workerd");
+    if binary.exists() && fs::read(directory.join(lock)).is_ok_and(|installed| installed == wanted)
+    {
+        return Ok(binary);
+    }
+    eprintln!("installing workerd from npm into {}", directory.display());
+    fs::create_dir_all(directory)?;
+    fs::copy(source.join("package.json"), directory.join("package.json"))?;
+    fs::write(directory.join(lock), wanted)?;
+    let mut npm = Command::new("npm");
+    npm.args([
+        "ci",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--loglevel=error",
+    ]);
+    run(npm.current_dir(directory))
+        .context("cannot install workerd; is npm there? (or leave it out by --servers)")?;
+    ensure!(binary.exists(), "npm installed no {}", binary.display());
+    Ok(binary)
+}
+
+/// The package that holds the bare binary; no JavaScript is needed around it.
+fn workerd_package() -> Result<&'static str> {
+    match std::env::consts::ARCH {
+        "x86_64" => Ok("@cloudflare/workerd-linux-64"),
+        "aarch64" => Ok("@cloudflare/workerd-linux-arm64"),
+        other => bail!("there is no workerd for {other}; leave it out by --servers abide,ceiling"),
+    }
+}
+
+fn npm_version(package: &Path) -> Result<String> {
+    let text = fs::read_to_string(package)?;
+    let package: serde_json::Value = serde_json::from_str(&text)?;
+    let version = package["optionalDependencies"][workerd_package()?].as_str();
+    Ok(version.unwrap_or("unknown").to_string())
+}
+
+/// The version and, as far as git knows, the commit.
+fn abide_version(abide: &Path, workspace: &Path) -> String {
+    let version =
+        output(Command::new(abide).arg("--version")).unwrap_or_else(|| "unknown".to_string());
+    let version = version.trim_start_matches("abide ").to_string();
+    let mut git = Command::new("git");
+    let commit = output(
+        git.args(["describe", "--always", "--dirty"])
+            .current_dir(workspace),
+    );
+    commit.map_or(version.clone(), |commit| format!("{version} ({commit})"))
+}
+
+fn cargo(arguments: &[&str], target: &Path) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments).env("CARGO_TARGET_DIR", target);
+    command
+}
+
+/// Runs a tool whose words go to stderr, where progress is told.
+fn run(command: &mut Command) -> Result<()> {
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::from(std::io::stderr()))
+        .status();
+    let status = status.with_context(|| format!("cannot run {command:?}"))?;
+    ensure!(status.success(), "{command:?}: {status}");
+    Ok(())
+}
+
+fn output(command: &mut Command) -> Option<String> {
+    let output = command.stderr(Stdio::null()).output().ok()?;
+    output
+        .status
+        .success()
+        .then(|| String::from_utf8_lossy(&output.stdout).trim().to_string())
+}

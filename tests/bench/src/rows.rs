@@ -1,0 +1,295 @@
+//! Which figures are taken, what counts as better, and what is aimed at?
+
+use crate::servers::Kind;
+
+/// One line of the table.
+pub struct Row {
+    pub name: &'static str,
+    pub label: &'static str,
+    pub unit: Unit,
+    /// How many times better than workerd Abide is meant to be.
+    pub aim_times: f64,
+    pub ceiling: Ceiling,
+    pub task: Task,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum Unit {
+    /// The median of latencies; less is better.
+    Micros,
+    /// Answers per second; more is better.
+    PerSecond,
+    /// Memory; less is better.
+    Kilobytes,
+    /// A duration; less is better.
+    Millis,
+}
+
+/// What the bare server has to say about a figure.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Ceiling {
+    /// It does the same work, apart from running any code of an object.
+    Measured,
+    /// Its echo with one connection, and one sync of the disk.
+    EchoPlusSync,
+    None,
+}
+
+pub enum Task {
+    /// Connections that each send the next request when the answer is there.
+    Loop {
+        class: Class,
+        objects: u64,
+        connections: usize,
+    },
+    /// Objects that never existed, one after the other.
+    FirstTouch { class: Class },
+    /// The counters of the first touches, after they were evicted.
+    Wake { writes: bool },
+    /// What an object that is live and idle occupies.
+    Memory { class: Class },
+    /// From the start of the process to an object's first answer.
+    Start,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum Class {
+    Echo,
+    Counter,
+    SqlRead,
+}
+
+pub const ECHO_ALONE: &str = "echo-c1";
+
+pub const ROWS: &[Row] = &[
+    Row {
+        name: ECHO_ALONE,
+        label: "echo, 1 connection, p50",
+        unit: Unit::Micros,
+        aim_times: 4.0,
+        ceiling: Ceiling::Measured,
+        task: Task::Loop {
+            class: Class::Echo,
+            objects: 1,
+            connections: 1,
+        },
+    },
+    Row {
+        name: "echo-one-c16",
+        label: "echo, 16 connections, 1 object",
+        unit: Unit::PerSecond,
+        aim_times: 8.0,
+        ceiling: Ceiling::Measured,
+        task: Task::Loop {
+            class: Class::Echo,
+            objects: 1,
+            connections: 16,
+        },
+    },
+    Row {
+        name: "echo-many-c16",
+        label: "echo, 16 connections, 64 objects",
+        unit: Unit::PerSecond,
+        aim_times: 8.0,
+        ceiling: Ceiling::Measured,
+        task: Task::Loop {
+            class: Class::Echo,
+            objects: 64,
+            connections: 16,
+        },
+    },
+    Row {
+        name: "write-c1",
+        label: "counter write, 1 connection, p50",
+        unit: Unit::Micros,
+        aim_times: 2.0,
+        ceiling: Ceiling::EchoPlusSync,
+        task: Task::Loop {
+            class: Class::Counter,
+            objects: 1,
+            connections: 1,
+        },
+    },
+    Row {
+        name: "write-one-c64",
+        label: "counter write, 64 connections, 1 object",
+        unit: Unit::PerSecond,
+        aim_times: 15.0,
+        ceiling: Ceiling::None,
+        task: Task::Loop {
+            class: Class::Counter,
+            objects: 1,
+            connections: 64,
+        },
+    },
+    Row {
+        name: "write-many-c64",
+        label: "counter write, 64 connections, 1,000 objects",
+        unit: Unit::PerSecond,
+        aim_times: 10.0,
+        ceiling: Ceiling::None,
+        task: Task::Loop {
+            class: Class::Counter,
+            objects: 1000,
+            connections: 64,
+        },
+    },
+    Row {
+        name: "select-c16",
+        label: "point SELECT, 16 connections, 1 object",
+        unit: Unit::PerSecond,
+        aim_times: 7.0,
+        ceiling: Ceiling::Measured,
+        task: Task::Loop {
+            class: Class::SqlRead,
+            objects: 1,
+            connections: 16,
+        },
+    },
+    Row {
+        name: "first-touch",
+        label: "first touch of a new object, p50",
+        unit: Unit::Micros,
+        aim_times: 12.0,
+        ceiling: Ceiling::Measured,
+        task: Task::FirstTouch { class: Class::Echo },
+    },
+    Row {
+        name: "first-write",
+        label: "first touch of a new object with a write, p50",
+        unit: Unit::Micros,
+        aim_times: 4.0,
+        ceiling: Ceiling::None,
+        task: Task::FirstTouch {
+            class: Class::Counter,
+        },
+    },
+    Row {
+        name: "wake",
+        label: "touch after eviction, p50",
+        unit: Unit::Micros,
+        aim_times: 5.0,
+        ceiling: Ceiling::None,
+        task: Task::Wake { writes: false },
+    },
+    Row {
+        name: "wake-write",
+        label: "touch after eviction with a write, p50",
+        unit: Unit::Micros,
+        aim_times: 5.0,
+        ceiling: Ceiling::None,
+        task: Task::Wake { writes: true },
+    },
+    Row {
+        name: "memory",
+        label: "memory per live idle object",
+        unit: Unit::Kilobytes,
+        aim_times: 4.0,
+        ceiling: Ceiling::None,
+        task: Task::Memory { class: Class::Echo },
+    },
+    Row {
+        name: "memory-database",
+        label: "memory per live idle object with a database",
+        unit: Unit::Kilobytes,
+        aim_times: 4.0,
+        ceiling: Ceiling::None,
+        task: Task::Memory {
+            class: Class::Counter,
+        },
+    },
+    Row {
+        name: "start",
+        label: "start to an object's first answer",
+        unit: Unit::Millis,
+        aim_times: 1.0,
+        ceiling: Ceiling::Measured,
+        task: Task::Start,
+    },
+];
+
+impl Row {
+    /// Whether a server that is up already can be measured.
+    pub fn shares_server(&self) -> bool {
+        !matches!(self.task, Task::Memory { .. } | Task::Start)
+    }
+
+    pub fn applies_to(&self, kind: Kind) -> bool {
+        kind != Kind::Ceiling || self.ceiling == Ceiling::Measured
+    }
+}
+
+impl Unit {
+    /// How many times better `ours` is than `theirs`.
+    pub fn times_better(self, ours: f64, theirs: f64) -> f64 {
+        match self {
+            Unit::PerSecond => ours / theirs,
+            Unit::Micros | Unit::Kilobytes | Unit::Millis => theirs / ours,
+        }
+    }
+
+    pub fn show(self, value: f64) -> String {
+        match self {
+            Unit::Micros if value < 1000.0 => format!("{value:.0} µs"),
+            Unit::Micros => format!("{:.2} ms", value / 1000.0),
+            Unit::PerSecond => format!("{}/s", thousands(value)),
+            Unit::Kilobytes => format!("{value:.0} KB"),
+            Unit::Millis => format!("{value:.0} ms"),
+        }
+    }
+}
+
+impl Class {
+    pub fn path(self) -> &'static str {
+        match self {
+            Class::Echo => "echo",
+            Class::Counter => "counter",
+            Class::SqlRead => "sqlread",
+        }
+    }
+}
+
+fn thousands(value: f64) -> String {
+    let digits = format!("{value:.0}");
+    let mut shown = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            shown.push(',');
+        }
+        shown.push(digit);
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    //! A ratio that is upside down would turn a loss into a win.
+    use super::*;
+
+    #[test]
+    fn better_means_faster_smaller_or_more() {
+        assert_eq!(Unit::Micros.times_better(100.0, 400.0), 4.0);
+        assert_eq!(Unit::Kilobytes.times_better(50.0, 200.0), 4.0);
+        assert_eq!(Unit::PerSecond.times_better(8000.0, 2000.0), 4.0);
+    }
+
+    #[test]
+    fn values_read_well() {
+        assert_eq!(Unit::Micros.show(61.4), "61 µs");
+        assert_eq!(Unit::Micros.show(2670.0), "2.67 ms");
+        assert_eq!(Unit::PerSecond.show(73012.3), "73,012/s");
+        assert_eq!(Unit::PerSecond.show(999.0), "999/s");
+        assert_eq!(Unit::Kilobytes.show(52.3), "52 KB");
+    }
+
+    #[test]
+    fn names_are_unique() {
+        for (place, row) in ROWS.iter().enumerate() {
+            assert!(
+                ROWS[place + 1..].iter().all(|other| other.name != row.name),
+                "{}",
+                row.name
+            );
+        }
+    }
+}

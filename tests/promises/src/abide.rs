@@ -1,0 +1,280 @@
+//! How does a server come up, what did it say, and how does it end?
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::DEADLINE;
+use crate::client::Client;
+
+/// Compiling a large component for the first time takes this long on a slow machine.
+const READY_DEADLINE: Duration = Duration::from_secs(300);
+
+/// A server that runs. It is killed when this is dropped.
+pub struct Abide {
+    child: Child,
+    address: SocketAddr,
+    log: Log,
+    client: Client,
+}
+
+/// A server can be asked whatever a client can ask.
+impl Deref for Abide {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Abide {
+    pub(crate) fn start(mut command: Command) -> Abide {
+        let mut child = spawn(&mut command);
+        let log = Log::of(&mut child);
+        let stdout = child.stdout.take().expect("stdout is a pipe");
+        let (sender, lines) = mpsc::channel();
+        // Goes on reading after the ready line, or the server could block on its output.
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        match lines.recv_timeout(READY_DEADLINE) {
+            Ok(line) => {
+                let address = line
+                    .strip_prefix("abide: listening on http://")
+                    .and_then(|rest| rest.parse().ok());
+                let address =
+                    address.unwrap_or_else(|| panic!("the first line of the server was {line:?}"));
+                Abide {
+                    child,
+                    address,
+                    log,
+                    client: Client::of(address),
+                }
+            }
+            Err(reason) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                let hung = reason == RecvTimeoutError::Timeout;
+                let outcome = if hung {
+                    "did not come up"
+                } else {
+                    "ended at once"
+                };
+                panic!("{command:?} {outcome}:\n{}", log.text());
+            }
+        }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Asks this server, also when the test has parted with it.
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What the server has logged so far.
+    pub fn log(&self) -> String {
+        self.log.text()
+    }
+
+    /// Memory of the process that lies in RAM.
+    pub fn resident_bytes(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).expect("the server runs");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .expect("a process has a VmRSS");
+        line.trim()
+            .trim_end_matches(" kB")
+            .parse::<u64>()
+            .expect("VmRSS is a number of kB")
+            * 1024
+    }
+
+    /// Ends the server as `kill -9` does, without a chance to write anything.
+    pub fn kill(mut self) {
+        self.child.kill().expect("a child can be killed");
+        self.child.wait().expect("a child can be waited for");
+    }
+
+    pub fn signal(&self, signal: i32) {
+        assert_eq!(
+            unsafe { libc::kill(self.child.id() as i32, signal) },
+            0,
+            "the server is gone"
+        );
+    }
+
+    /// Asks the server to stop and waits until it has.
+    pub fn stop(self) -> ExitStatus {
+        self.signal(libc::SIGTERM);
+        self.ended()
+    }
+
+    /// Waits until the server has ended by itself.
+    pub fn ended(mut self) -> ExitStatus {
+        wait_for(&mut self.child)
+            .unwrap_or_else(|| panic!("the server does not stop:\n{}", self.log.text()))
+    }
+}
+
+impl Drop for Abide {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let text = self.log.text();
+        if std::thread::panicking() {
+            eprintln!("---- log of the server ----\n{text}----");
+        } else {
+            refuse_panics(&text);
+        }
+    }
+}
+
+/// How a server said that it will not serve.
+#[derive(Debug)]
+pub struct Refusal {
+    pub code: Option<i32>,
+    pub stderr: String,
+}
+
+impl Refusal {
+    pub(crate) fn of(mut command: Command) -> Refusal {
+        let mut child = spawn(&mut command);
+        let log = Log::of(&mut child);
+        let ended = wait_for(&mut child);
+        let _ = child.kill();
+        let status = ended.unwrap_or_else(|| panic!("{command:?} did not refuse:\n{}", log.text()));
+        let mut stdout = String::new();
+        let _ = child
+            .stdout
+            .take()
+            .expect("stdout is a pipe")
+            .read_to_string(&mut stdout);
+        assert!(
+            !stdout.contains("listening"),
+            "a server that refuses does not listen: {stdout}"
+        );
+        // The process has ended, so the rest of its log is at hand in a moment.
+        log.complete();
+        let stderr = log.text();
+        refuse_panics(&stderr);
+        Refusal {
+            code: status.code(),
+            stderr,
+        }
+    }
+
+    /// Checks that the refusal is an error and its message names all of this.
+    #[track_caller]
+    pub fn names(&self, parts: &[&str]) {
+        assert!(
+            self.code.is_some_and(|code| code != 0),
+            "the exit code is {:?}:\n{}",
+            self.code,
+            self.stderr
+        );
+        for part in parts {
+            assert!(
+                self.stderr.contains(part),
+                "the message does not name {part:?}:\n{}",
+                self.stderr
+            );
+        }
+    }
+}
+
+fn spawn(command: &mut Command) -> Child {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+        .spawn()
+        .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"))
+}
+
+fn wait_for(child: &mut Child) -> Option<ExitStatus> {
+    let begin = Instant::now();
+    while begin.elapsed() < DEADLINE {
+        if let Some(status) = child.try_wait().expect("a child can be waited for") {
+            return Some(status);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    None
+}
+
+/// The host has no panics; a guest's are its own affair and carry its class.
+fn refuse_panics(log: &str) {
+    let panic = log
+        .lines()
+        .find(|line| line.contains("panicked at") && !line.contains("class"));
+    assert!(
+        panic.is_none(),
+        "the host panicked: {}\n{log}",
+        panic.unwrap_or_default()
+    );
+}
+
+/// Everything that a process wrote to stderr.
+struct Log {
+    text: Arc<Mutex<String>>,
+    reader: Mutex<Option<std::thread::JoinHandle<()>>>,
+}
+
+impl Log {
+    fn of(child: &mut Child) -> Log {
+        let text = Arc::new(Mutex::new(String::new()));
+        let (stderr, into) = (child.stderr.take().expect("stderr is a pipe"), text.clone());
+        let reader = std::thread::spawn(move || {
+            let mut stderr = BufReader::new(stderr);
+            let mut line = Vec::new();
+            while stderr
+                .read_until(b'\n', &mut line)
+                .is_ok_and(|length| length > 0)
+            {
+                into.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push_str(&String::from_utf8_lossy(&line));
+                line.clear();
+            }
+        });
+        Log {
+            text,
+            reader: Mutex::new(Some(reader)),
+        }
+    }
+
+    fn text(&self) -> String {
+        self.text
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Waits for the end of what the process wrote; the process must have ended.
+    fn complete(&self) {
+        if let Some(reader) = self
+            .reader
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+        {
+            let _ = reader.join();
+        }
+    }
+}

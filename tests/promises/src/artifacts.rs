@@ -1,0 +1,124 @@
+//! Where are the things that the tests run?
+//!
+//! Each is built when a test first asks for it, in the profile of the tests and into
+//! their target folder; a build that has nothing to do takes a moment.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The folder that the repository is in.
+pub fn workspace() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors()
+        .nth(2)
+        .expect("this crate lies in tests/promises/")
+        .to_path_buf()
+}
+
+/// The binary under test: `ABIDE_BIN`, or the one of this workspace.
+pub fn abide() -> PathBuf {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    let find = || match std::env::var_os("ABIDE_BIN") {
+        Some(path) => PathBuf::from(path),
+        None => {
+            build(
+                Command::new(cargo())
+                    .args(["build", "--quiet", "-p", "abide"])
+                    .args(profile_arguments()),
+            );
+            profile_folder().join("abide")
+        }
+    };
+    BINARY.get_or_init(find).clone()
+}
+
+/// The library that records and refuses what a process asks of its disk.
+pub fn power_loss() -> PathBuf {
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    let find = || {
+        build(
+            Command::new(cargo())
+                .args(["build", "--quiet", "-p", "power-loss"])
+                .args(profile_arguments()),
+        );
+        profile_folder().join("libpower_loss.so")
+    };
+    LIBRARY.get_or_init(find).clone()
+}
+
+/// The component of `fixture/`.
+pub fn fixture() -> PathBuf {
+    static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
+    let find = || {
+        let target = target_folder().join("fixture");
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixture/Cargo.toml");
+        build(
+            Command::new(cargo())
+                .args([
+                    "build",
+                    "--quiet",
+                    "--release",
+                    "--target",
+                    "wasm32-wasip2",
+                    "--manifest-path",
+                ])
+                .arg(manifest)
+                .arg("--target-dir")
+                .arg(&target),
+        );
+        target.join("wasm32-wasip2/release/fixture.wasm")
+    };
+    COMPONENT.get_or_init(find).clone()
+}
+
+/// Where servers keep what they have compiled, so that each need not do it again.
+pub fn cache() -> PathBuf {
+    target_folder().join("promises-cache")
+}
+
+fn cargo() -> String {
+    std::env::var("CARGO").unwrap_or_else(|_| "cargo".into())
+}
+
+fn build(command: &mut Command) {
+    let output = command
+        .current_dir(workspace())
+        .output()
+        .expect("cargo must be there to build what the tests run");
+    assert!(
+        output.status.success(),
+        "{command:?} failed:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// `target/<profile>`: a test binary lies in `target/<profile>/deps`.
+fn profile_folder() -> PathBuf {
+    let binary = std::env::current_exe().expect("a test binary knows its path");
+    binary
+        .ancestors()
+        .nth(2)
+        .expect("a test binary lies in target/<profile>/deps")
+        .to_path_buf()
+}
+
+fn target_folder() -> PathBuf {
+    profile_folder()
+        .parent()
+        .expect("a profile's folder lies in the target folder")
+        .to_path_buf()
+}
+
+fn profile_arguments() -> Vec<String> {
+    let profile = match profile_folder().file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => "dev".to_string(),
+        Some(profile) => profile.to_string(),
+    };
+    vec![
+        "--profile".into(),
+        profile,
+        "--target-dir".into(),
+        target_folder().display().to_string(),
+    ]
+}

@@ -1,0 +1,30 @@
+//! What do the tests of the host's promises have in common?
+//!
+//! A test sets up a [`Site`] (a folder with a configuration and data), starts the
+//! real binary on it, speaks to the running [`Abide`] over real sockets, and may stop,
+//! kill and start it again on the same site. Whatever the process printed is shown
+//! when the test fails, and a panic anywhere in the host fails every test.
+
+mod abide;
+mod artifacts;
+mod client;
+mod connection;
+mod disk;
+mod flaky_disk;
+mod ledger;
+#[allow(dead_code)] // The recorder writes what the tests read; both use this one file.
+#[path = "../../power-loss/src/record.rs"]
+mod record;
+mod site;
+mod wait;
+
+pub use abide::{Abide, Refusal};
+pub use artifacts::{fixture, workspace};
+pub use client::{Answer, Body, BodySender, Client, Protocol, Stream, chunks, whole};
+pub use connection::Connection;
+pub use disk::{Disk, Outcome};
+pub use flaky_disk::FlakyDisk;
+pub use guests::Language;
+pub use ledger::{Ledger, Moment};
+pub use site::Site;
+pub use wait::{DEADLINE, until};

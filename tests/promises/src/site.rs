@@ -1,0 +1,114 @@
+//! On which folder does a server run: which configuration, which data?
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::abide::{Abide, Refusal};
+use crate::{Disk, Language, artifacts};
+
+/// A configuration and its data, which outlive the processes that serve them.
+pub struct Site {
+    folder: TempDir,
+    data: PathBuf,
+}
+
+impl Site {
+    /// Serves the fixture as class `fixture`, with these settings before it, and
+    /// tells clients what went wrong in an object.
+    pub fn fixture(settings: &str) -> Site {
+        Site::of("fixture", &artifacts::fixture(), settings)
+    }
+
+    /// Serves the guest in a language as class `guest`.
+    pub fn guest(language: Language, settings: &str) -> Site {
+        let component = guests::component(language).unwrap_or_else(|error| panic!("{error:#}"));
+        Site::of("guest", &component, settings)
+    }
+
+    fn of(class: &str, component: &Path, settings: &str) -> Site {
+        Site::configured(&format!(
+            "show_errors = true\ndata = \"data\"\n{settings}\n[classes.{class}]\ncomponent = {component:?}\n"
+        ))
+    }
+
+    /// Serves what a configuration says; its data belong into the folder `data`.
+    pub fn configured(config: &str) -> Site {
+        let folder = TempDir::with_prefix("abide-promises-").expect("a folder for a test");
+        let site = Site {
+            data: folder.path().join("data"),
+            folder,
+        };
+        site.configure(config);
+        site
+    }
+
+    pub fn configure(&self, config: &str) {
+        std::fs::write(self.config(), config).expect("the test's configuration can be written");
+    }
+
+    /// The same configuration on other data.
+    pub fn with_data(&self, data: &Path) -> Site {
+        let other = Site::configured(
+            &std::fs::read_to_string(self.config()).expect("the configuration is there"),
+        );
+        Site {
+            data: data.to_path_buf(),
+            ..other
+        }
+    }
+
+    /// Puts these files, by path, in the place of the data.
+    pub fn replace_data(&self, files: &BTreeMap<String, Vec<u8>>) {
+        let _ = std::fs::remove_dir_all(&self.data);
+        Disk::write(files, &self.data);
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.folder.path().join("abide.toml")
+    }
+
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Starts a server, which must come up.
+    pub fn serve(&self) -> Abide {
+        Abide::start(self.command())
+    }
+
+    /// Starts a server under the environment or arguments that `change` adds.
+    pub fn serve_with(&self, change: impl FnOnce(&mut Command)) -> Abide {
+        let mut command = self.command();
+        change(&mut command);
+        Abide::start(command)
+    }
+
+    /// Starts a server, which must refuse to serve.
+    pub fn refusal(&self) -> Refusal {
+        self.refusal_with(|_| {})
+    }
+
+    pub fn refusal_with(&self, change: impl FnOnce(&mut Command)) -> Refusal {
+        let mut command = self.command();
+        change(&mut command);
+        Refusal::of(command)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(artifacts::abide());
+        command.arg("serve").arg("--config").arg(self.config());
+        command
+            .args(["--listen", "127.0.0.1:0"])
+            .arg("--data")
+            .arg(&self.data);
+        command.env("ABIDE_CACHE", artifacts::cache());
+        command
+    }
+}

@@ -1,0 +1,267 @@
+//! Does the server say what is wrong before it serves anything?
+
+use std::path::Path;
+
+use promises::Site;
+
+/// A class as most mistakes are made beside it.
+fn class() -> String {
+    format!("[classes.fixture]\ncomponent = {:?}\n", promises::fixture())
+}
+
+/// Checks that a configuration is refused with its file, this line, and these words.
+#[track_caller]
+fn check(config: &str, line: usize, words: &[&str]) {
+    let refusal = Site::configured(config).refusal();
+    refusal.names(&[&format!("abide.toml:{line}:")]);
+    refusal.names(words);
+}
+
+#[test]
+fn unknown_keys_are_named_with_file_and_line_and_those_that_exist() {
+    check(
+        &format!("lisen = \"127.0.0.1:0\"\n{}", class()),
+        1,
+        &["lisen", "listen"],
+    );
+    check(&format!("{}limit = 3\n", class()), 3, &["limit", "limits"]);
+    check(
+        &format!("{}[limits]\n\ncpu_max = 3\n", class()),
+        5,
+        &["cpu_max", "cpu_ms_max"],
+    );
+    check(
+        &format!("{}[server]\nport = 3\n", class()),
+        4,
+        &["port", "header_bytes_max"],
+    );
+    check(
+        &format!("{}[classes.fixture.limits]\nmemory = 3\n", class()),
+        4,
+        &["memory", "memory_bytes_max"],
+    );
+}
+
+#[test]
+fn values_of_the_wrong_type_are_named() {
+    check(
+        &format!("listen = 8787\n{}", class()),
+        1,
+        &["listen", "string"],
+    );
+    check(
+        &format!("{}[limits]\ncpu_ms_max = \"long\"\n", class()),
+        4,
+        &["cpu_ms_max", "integer"],
+    );
+    check(
+        &format!("show_errors = \"yes\"\n{}", class()),
+        1,
+        &["show_errors", "boolean"],
+    );
+    check("classes = 3\n", 1, &["classes"]);
+}
+
+#[test]
+fn values_out_of_range_are_named_with_their_range() {
+    for (value, max) in [("0", "300000"), ("-5", "300000"), ("99999999999", "300000")] {
+        check(
+            &format!("{}[limits]\ncpu_ms_max = {value}\n", class()),
+            4,
+            &["cpu_ms_max", value, max],
+        );
+    }
+    check(
+        &format!("{}[limits]\nmemory_bytes_max = 10\n", class()),
+        4,
+        &["memory_bytes_max", "10"],
+    );
+    check(
+        &format!("{}[server]\nheader_bytes_max = 1\n", class()),
+        4,
+        &["header_bytes_max"],
+    );
+}
+
+#[test]
+fn text_that_is_no_toml_is_named() {
+    check(&format!("{}this is no toml\n", class()), 3, &[]);
+    check("listen = [", 1, &[]);
+    check("\n\n[classes.fixture\n", 3, &[]);
+    let site = Site::configured("");
+    std::fs::write(site.config(), b"listen = \"\xff\xfe\"")
+        .expect("the configuration can be written");
+    site.refusal().names(&["abide.toml", "UTF-8"]);
+}
+
+#[test]
+fn a_class_that_makes_no_sense_is_named() {
+    check("[classes.a]\n", 1, &["a", "component", "source"]);
+    check(
+        "[classes.a]\ncomponent = \"x\"\nsource = \"y\"\n",
+        1,
+        &["component", "source"],
+    );
+    check("[classes.\"a/b\"]\ncomponent = \"x\"\n", 1, &["a/b"]);
+    check("[classes.\"..\"]\ncomponent = \"x\"\n", 1, &[".."]);
+    check("listen = \"127.0.0.1:0\"\n", 1, &["no class", "[classes."]);
+}
+
+#[test]
+fn a_route_that_makes_no_sense_is_named() {
+    let route = |path: &str, class_name: &str| {
+        format!(
+            "{}\n[[routes]]\npath = {path:?}\nclass = {class_name:?}\n",
+            class()
+        )
+    };
+    let named = |config: &str, words: &[&str]| {
+        let refusal = Site::configured(config).refusal();
+        refusal.names(&["abide.toml:"]);
+        refusal.names(words);
+    };
+    named(&route("/{name}", "nobody"), &["nobody", "/{name}"]);
+    named(&route("/fixed", "fixture"), &["/fixed", "{name}"]);
+    named(&route("/{name", "fixture"), &["/{name"]);
+    named(&route("name/{name}", "fixture"), &["name/{name}"]);
+    named(
+        &format!(
+            "{}[[routes]]\npath = \"/{{id}}\"\nclass = \"fixture\"\n",
+            route("/{name}", "fixture")
+        ),
+        &["/{id}"],
+    );
+}
+
+#[test]
+fn a_configuration_that_is_not_there_is_named() {
+    let site = Site::configured("");
+    std::fs::remove_file(site.config()).expect("it was there");
+    site.refusal().names(&["abide.toml", "cannot read"]);
+    std::fs::create_dir(site.config()).expect("a folder in its place");
+    site.refusal().names(&["abide.toml"]);
+}
+
+#[test]
+fn a_command_line_that_makes_no_sense_is_refused() {
+    let site = Site::configured(&class());
+    let with = |arguments: &[&str]| {
+        site.refusal_with(|command| {
+            command.args(arguments);
+        })
+    };
+    with(&["--nonsense"]).names(&["--nonsense"]);
+    with(&["--log-format", "yaml"]).names(&["yaml", "json"]);
+}
+
+/// The same data for all of these: whatever goes wrong, nothing is left behind.
+fn check_component(content: Option<&[u8]>, words: &[&str]) {
+    let site = Site::configured("[classes.a]\ncomponent = \"a.wasm\"\n");
+    if let Some(content) = content {
+        std::fs::write(site.folder().join("a.wasm"), content)
+            .expect("the component can be written");
+    }
+    let refusal = site.refusal();
+    refusal.names(&["a.wasm", "\"a\""]);
+    refusal.names(words);
+}
+
+#[test]
+fn a_component_that_is_none_is_refused() {
+    check_component(None, &["No such file"]);
+    check_component(Some(b""), &["not a WebAssembly component", "abide build"]);
+    check_component(
+        Some(b"#!/bin/sh\necho hello\n"),
+        &["not a WebAssembly component", "abide build"],
+    );
+    check_component(Some(b"\0asm"), &[]);
+    check_component(Some(b"\0asm\x01\0\0\0"), &["module", "component"]);
+    check_component(
+        Some(b"\0asm\x0d\0\x01\0\xff\xff\xff"),
+        &["not a valid component"],
+    );
+    let whole = std::fs::read(promises::fixture()).expect("the fixture");
+    check_component(Some(&whole[..whole.len() / 2]), &["not a valid component"]);
+}
+
+#[test]
+fn a_component_of_another_world_is_refused() {
+    // The component that has nothing in it.
+    check_component(
+        Some(b"\0asm\x0d\0\x01\0"),
+        &["another world", "fetch-handler"],
+    );
+    // (component (import "somebody:else/needs@1.0.0" (instance)))
+    let mut imports = b"\0asm\x0d\0\x01\0\x07\x04\x01\x42\0\x0a".to_vec();
+    let name = b"somebody:else/needs@1.0.0";
+    imports.push(name.len() as u8 + 5);
+    imports.extend([1, 0, name.len() as u8]);
+    imports.extend(name);
+    imports.extend([5, 0]);
+    check_component(Some(&imports), &["a.wasm"]);
+}
+
+#[test]
+fn an_address_that_cannot_be_had_is_named_with_the_way_out() {
+    let site = Site::configured(&class());
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let taken = taken
+        .local_addr()
+        .map(|address| (taken, address.to_string()))
+        .expect("an address");
+    for address in [
+        taken.1.as_str(),
+        "nonsense",
+        "127.0.0.1:99999",
+        "256.0.0.1:80",
+        "127.0.0.1",
+    ] {
+        let refusal = site.refusal_with(|command| {
+            // The last one counts.
+            let arguments: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
+            let program = command.get_program().to_owned();
+            let environment: Vec<_> = command
+                .get_envs()
+                .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
+                .collect();
+            *command = std::process::Command::new(program);
+            command.envs(environment);
+            command.args(
+                arguments
+                    .into_iter()
+                    .map(|argument| match argument.to_str() {
+                        Some("127.0.0.1:0") => address.into(),
+                        _ => argument,
+                    }),
+            );
+        });
+        refusal.names(&[address, "--listen"]);
+    }
+}
+
+#[test]
+fn a_data_folder_that_cannot_be_used_is_named_with_the_way_out() {
+    let site = Site::configured(&class());
+    let file = site.folder().join("a-file");
+    std::fs::write(&file, "in the way").expect("a file");
+    for data in [
+        file.as_path(),
+        &file.join("below"),
+        Path::new("/proc/nowhere"),
+    ] {
+        let site = site.with_data(data);
+        site.refusal()
+            .names(&[&data.display().to_string(), "--data"]);
+    }
+    assert_eq!(
+        std::fs::read_to_string(file).expect("the file"),
+        "in the way"
+    );
+}
+
+#[test]
+fn a_data_folder_that_cannot_be_written_is_named_with_the_way_out() {
+    // Writing to /sys is forbidden even to root.
+    let site = Site::configured(&class()).with_data(Path::new("/sys/kernel"));
+    site.refusal().names(&["/sys/kernel", "--data"]);
+}

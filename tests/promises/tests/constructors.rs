@@ -1,0 +1,98 @@
+//! When does the constructor run, and what if it fails?
+
+use futures::future::join_all;
+use promises::Site;
+
+#[tokio::test]
+async fn events_wait_for_a_slow_constructor() {
+    let abide = Site::fixture("").serve();
+    let answers = join_all((0..5).map(|_| abide.get("/fixture/slow-to-start-300/events"))).await;
+    let mut numbers: Vec<_> = answers.iter().map(|answer| answer.number()).collect();
+    numbers.sort();
+    assert_eq!(numbers, [1, 2, 3, 4, 5]);
+}
+
+#[tokio::test]
+async fn a_constructor_that_fails_tells_its_caller_and_is_tried_again_for_the_next() {
+    let abide = Site::fixture("").serve();
+    for n in 1..=2 {
+        let answer = abide.get("/fixture/fails-at-start-2/events").await;
+        assert_eq!(answer.status, 500);
+        assert!(answer.header("abide-error").is_some());
+        assert!(answer.text().contains(&format!("try {n}")), "{answer:?}");
+    }
+    assert_eq!(
+        abide.get("/fixture/fails-at-start-2/events").await.number(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn what_a_constructor_that_failed_had_not_committed_is_rolled_back() {
+    let abide = Site::fixture("").serve();
+    assert_eq!(
+        abide.get("/fixture/fails-at-start-1/events").await.status,
+        500
+    );
+    assert_eq!(
+        abide
+            .get("/fixture/fails-at-start-1/get?key=ghost")
+            .await
+            .ok(),
+        "(none)"
+    );
+    assert_eq!(
+        abide
+            .get("/fixture/fails-at-start-1/get?key=tries")
+            .await
+            .ok(),
+        "2"
+    );
+}
+
+#[tokio::test]
+async fn every_event_that_waits_for_a_constructor_that_fails_gets_its_error() {
+    let abide = Site::fixture("").serve();
+    // As many failures as events: however many share one try, all of them fail.
+    let answers = join_all((0..5).map(|_| abide.get("/fixture/fails-at-start-5/events"))).await;
+    for answer in answers {
+        assert_eq!(answer.status, 500, "{answer:?}");
+        assert!(answer.text().contains("try "), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_constructor_that_traps_harms_nobody_else() {
+    let abide = Site::fixture("").serve();
+    for _ in 0..3 {
+        abide
+            .get("/fixture/traps-at-start/events")
+            .await
+            .is_error("reset", "");
+        assert_eq!(abide.get("/fixture/well/read").await.number(), 0);
+    }
+    assert_eq!(abide.get("/fixture/well/events").await.number(), 4);
+}
+
+#[tokio::test]
+async fn a_constructor_runs_again_after_a_reset() {
+    let abide = Site::fixture("").serve();
+    assert_eq!(
+        abide
+            .get("/fixture/fails-at-start-0/get?key=tries")
+            .await
+            .ok(),
+        "1"
+    );
+    abide
+        .get("/fixture/fails-at-start-0/trap")
+        .await
+        .is_error("reset", "");
+    assert_eq!(
+        abide
+            .get("/fixture/fails-at-start-0/get?key=tries")
+            .await
+            .ok(),
+        "2"
+    );
+}

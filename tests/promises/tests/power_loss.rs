@@ -1,0 +1,156 @@
+//! Does everything that was acknowledged survive a loss of power?
+//!
+//! The server runs on a recorded disk. A loss of power is played at moments of the
+//! recording, mostly right after an acknowledgement, and the server must find all
+//! that was acknowledged until then on what such a loss leaves.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use promises::{Disk, FlakyDisk, Ledger, Outcome, Site};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tempfile::TempDir;
+
+use crate::workload::{Load, Shape, check, seed};
+
+/// Large payloads, so that the log is copied into the database now and then.
+const SHAPE: Shape = Shape {
+    clients: 12,
+    counters: 6,
+    archives: 6,
+    payload_bytes_max: 200_000,
+    errors_expected: false,
+};
+
+#[tokio::test]
+async fn slow_a_power_loss_at_any_moment_loses_nothing_that_was_acknowledged() {
+    let seed = seed();
+    let mut chance = StdRng::seed_from_u64(seed);
+    let mut acknowledged = 0;
+    for settings in ["", "[limits]\nidle_timeout_ms = 30", ""] {
+        let site = Site::fixture(settings);
+        let mut counts = BTreeMap::new();
+        // The second round begins with what a loss of power left of the first.
+        for _ in 0..2 {
+            let before = Disk::of(site.data());
+            let disk = Arc::new(FlakyDisk::of(&site));
+            disk.faults(["", "sync delay-ms 10"][chance.random_range(0..2)]);
+            let abide = site.serve_with(|command| disk.attach(command));
+            let now = disk.clone();
+            let load = Load::begin(
+                &abide,
+                &SHAPE,
+                Ledger::holding(&counts),
+                chance.random(),
+                move || now.position(),
+            );
+            tokio::time::sleep(Duration::from_millis(chance.random_range(500..1500))).await;
+            abide.kill();
+            let ledger = load.end().await;
+            acknowledged += ledger.acknowledged();
+            counts = lose_power(&site, before, &disk, &ledger, &mut chance).await;
+        }
+    }
+    println!("{acknowledged} acknowledged increments survived");
+    assert!(
+        acknowledged > 200,
+        "so few requests prove nothing: {acknowledged}"
+    );
+}
+
+/// Plays losses of power at several moments, and leaves the site with what the last
+/// one left; says what the objects hold there.
+async fn lose_power(
+    site: &Site,
+    mut disk: Disk,
+    recorded: &FlakyDisk,
+    ledger: &Ledger,
+    chance: &mut StdRng,
+) -> BTreeMap<String, u64> {
+    let recording = recorded.recording();
+    let end = recording.len() as u64;
+    let mut moments: Vec<_> = (0..4)
+        .filter_map(|_| ledger.some_acknowledgement(chance.random()))
+        .collect();
+    moments.push(end);
+    moments.sort();
+    let mut replayed = 0;
+    let mut counts = BTreeMap::new();
+    for moment in moments {
+        disk = disk.replay(&recording[replayed as usize..moment as usize]);
+        replayed = moment;
+        for outcome in [
+            Outcome::Strict,
+            Outcome::Torn(chance.random()),
+            Outcome::Torn(chance.random()),
+        ] {
+            println!("power loss at {moment} of {end}, {outcome:?}");
+            let left = TempDir::new().expect("a folder for a test");
+            let files = disk.after_power_loss(outcome);
+            Disk::write(&files, left.path());
+            let abide = site.with_data(left.path()).serve();
+            counts = check(&abide, ledger, moment).await;
+            abide.kill();
+            if moment == end {
+                site.replace_data(&files);
+            }
+        }
+    }
+    counts
+}
+
+/// The recording is only worth something when it is complete.
+#[tokio::test]
+async fn the_recorder_sees_every_write_of_the_server() {
+    let site = Site::fixture("[limits]\nidle_timeout_ms = 30");
+    let disk = Arc::new(FlakyDisk::of(&site));
+    let abide = site.serve_with(|command| disk.attach(command));
+    let now = disk.clone();
+    let load = Load::begin(&abide, &SHAPE, Ledger::default(), 0, move || now.position());
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    load.end().await;
+    assert!(abide.stop().success());
+    let (recorded, found) = (
+        Disk::default().replay(&disk.recording()).seen(),
+        Disk::of(site.data()).seen(),
+    );
+    assert_eq!(
+        recorded.keys().collect::<Vec<_>>(),
+        found.keys().collect::<Vec<_>>()
+    );
+    for (path, bytes) in &found {
+        assert!(
+            recorded[path] == *bytes,
+            "the recorder does not know the content of {path}"
+        );
+    }
+}
+
+/// What a clean stop leaves is no worse than what a loss of power leaves.
+#[tokio::test]
+async fn a_power_loss_right_after_a_clean_stop_loses_nothing() {
+    let site = Site::fixture("");
+    let disk = FlakyDisk::of(&site);
+    let abide = site.serve_with(|command| disk.attach(command));
+    for n in 1..=20 {
+        assert_eq!(
+            abide
+                .post("/fixture/archive-0/entry?bytes=100000", "")
+                .await
+                .number(),
+            n
+        );
+    }
+    assert!(abide.stop().success());
+    let left = TempDir::new().expect("a folder for a test");
+    Disk::write(
+        &Disk::default()
+            .replay(&disk.recording())
+            .after_power_loss(Outcome::Strict),
+        left.path(),
+    );
+    let abide = site.with_data(left.path()).serve();
+    assert_eq!(abide.get("/fixture/archive-0/check").await.number(), 20);
+}
