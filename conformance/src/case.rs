@@ -26,6 +26,8 @@ pub struct Event {
     pub target: Target,
     /// How many such events are sent at once.
     pub times: usize,
+    /// How long to wait before it is sent.
+    pub delay_ms: u64,
     /// The next event does not wait for the answer of this one.
     pub in_background: bool,
     pub steps: Vec<Step>,
@@ -77,4 +79,6 @@ pub enum Ending {
     Answer,
     Exception { name: TextPattern, message: TextPattern },
     Reset { message: TextPattern },
+    /// Not what the case is about.
+    Any,
 }

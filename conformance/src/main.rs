@@ -37,8 +37,17 @@ struct Arguments {
     at_once: usize,
 }
 
-fn main() -> Result<ExitCode> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    match check(Arguments::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("conformance: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check(arguments: Arguments) -> Result<ExitCode> {
     let folder = arguments.cases.unwrap_or_else(conformance::cases_folder);
     let all = conformance::read_cases(&folder)?;
     let lacks = Lacks(arguments.lacks);

@@ -110,13 +110,14 @@ fn open_brackets(line: &str) -> i32 {
     depth
 }
 
-/// `[on [CLASS/]LABEL | on [CLASS/]name EXPR | on [CLASS/]id EXPR] [x TIMES] [in background]`
+/// `[on [CLASS/]LABEL | on [CLASS/]name EXPR | on [CLASS/]id EXPR] [x TIMES] [after MS ms] [in background]`
 fn event(line: usize, text: &str) -> Result<Event> {
     let mut event = Event {
         line,
         class: DEFAULT_CLASS.into(),
         target: Target::Label(DEFAULT_LABEL.into()),
         times: 1,
+        delay_ms: 0,
         in_background: false,
         steps: Vec::new(),
         ending: Ending::Answer,
@@ -144,6 +145,11 @@ fn event(line: usize, text: &str) -> Result<Event> {
                 rest = after;
                 event.times = count.parse().context("how many times?")?;
             }
+            "after" => {
+                let (duration_ms, after) = split_word(rest);
+                event.delay_ms = duration_ms.parse().context("after how long?")?;
+                rest = after.strip_prefix("ms").context("after so many ms")?;
+            }
             "in" => {
                 let (_, after) = rest.split_once("background").context("did you mean: in background")?;
                 rest = after.trim_start();
@@ -154,8 +160,11 @@ fn event(line: usize, text: &str) -> Result<Event> {
     }
 }
 
-/// `with exception NAME MESSAGE` or `with reset MESSAGE`.
+/// `with exception NAME MESSAGE`, `with reset MESSAGE`, or `in any way`.
 fn ending(text: &str) -> Result<Ending> {
+    if text == "in any way" {
+        return Ok(Ending::Any);
+    }
     let (with, rest) = split_word(text);
     let (kind, mut rest) = split_word(rest);
     let ending = match (with, kind) {
@@ -163,7 +172,7 @@ fn ending(text: &str) -> Result<Ending> {
             Ending::Exception { name: text_pattern(&mut rest)?, message: text_pattern(&mut rest)? }
         }
         ("with", "reset") => Ending::Reset { message: text_pattern(&mut rest)? },
-        _ => bail!("an event ends with exception NAME MESSAGE, or with reset MESSAGE"),
+        _ => bail!("an event ends with exception NAME MESSAGE, with reset MESSAGE, or in any way"),
     };
     nothing_left(rest)?;
     Ok(ending)
@@ -259,13 +268,13 @@ mod tests {
 
     #[test]
     fn events_say_where_how_often_and_how_they_end() {
-        let text = "case c\nneeds x y\nslow\nevent on other/b x 10 in background\n throw \"E\" \"m\"\n\
+        let text = "case c\nneeds x y\nslow\nevent on other/b x 10 after 5 ms in background\n throw \"E\" \"m\"\n\
                     ends with exception \"E\" ~\"m.*\"\nevent on id {\"saved\": \"x\"}\n abort\nends with reset \"r\"";
         let cases = parse("t", text).unwrap();
         let case = &cases[0];
         assert!(case.is_slow && case.needs == ["x", "y"]);
         let [first, second] = &case.events[..] else { panic!("two events") };
-        assert_eq!((first.class.as_str(), first.times, first.in_background), ("other", 10, true));
+        assert_eq!((first.class.as_str(), first.times, first.delay_ms, first.in_background), ("other", 10, 5, true));
         assert!(matches!(&first.target, Target::Label(label) if label == "b"));
         assert!(matches!(&first.ending, Ending::Exception { message, .. } if message.matches("mmm")));
         assert!(matches!(&second.target, Target::Id(value) if *value == json!({"saved": "x"})));

@@ -57,7 +57,8 @@ pub enum Numbers {
 
 /// Compares an answer with a pattern: a value, in which `{"any": true}` stands for
 /// anything, `{"match": "regex"}` for a text, `{"same": "x"}` for what was seen
-/// under that word before, if it was, and `{"other": "x"}` for anything else.
+/// under that word before, if it was, `{"other": "x"}` for anything else, and
+/// `{"one-of": […]}` for each of these.
 pub fn matches(pattern: &Value, got: &Value, names: &mut Names, numbers: Numbers) -> Result<bool> {
     if let Value::Object(fields) = pattern
         && fields.len() == 1
@@ -70,6 +71,14 @@ pub fn matches(pattern: &Value, got: &Value, names: &mut Names, numbers: Numbers
                 return Ok(got.as_str().is_some_and(|text| regex.matches(text)));
             }
             ("same", Value::String(word)) => return Ok(names.saved_or(word, got) == *got),
+            ("one-of", Value::Array(choices)) => {
+                for choice in choices {
+                    if matches(choice, got, names, numbers)? {
+                        return Ok(true);
+                    }
+                }
+                return Ok(false);
+            }
             ("other", Value::String(word)) => return Ok(names.saved(word)? != *got),
             _ => {}
         }
@@ -211,6 +220,8 @@ mod tests {
         check(json!({"match": "[0-9]+"}), json!("123 "), false);
         check(json!({"match": "[0-9]+"}), json!(123), false);
         check(json!([{"any": true}, 1]), json!(["x", 1]), true);
+        check(json!({"one-of": [null, "a"]}), json!("a"), true);
+        check(json!({"one-of": [null, "a"]}), json!("b"), false);
     }
 
     #[test]

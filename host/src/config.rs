@@ -76,19 +76,19 @@ struct ClassTable {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LimitsTable {
-    idle_timeout_ms: Option<Spanned<u64>>,
-    memory_bytes_max: Option<Spanned<u64>>,
-    cpu_ms_max: Option<Spanned<u64>>,
-    storage_bytes_max: Option<Spanned<u64>>,
-    mailbox_events_max: Option<Spanned<u64>>,
+    idle_timeout_ms: Option<Spanned<i64>>,
+    memory_bytes_max: Option<Spanned<i64>>,
+    cpu_ms_max: Option<Spanned<i64>>,
+    storage_bytes_max: Option<Spanned<i64>>,
+    mailbox_events_max: Option<Spanned<i64>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ServerTable {
-    header_bytes_max: Option<Spanned<u64>>,
-    body_bytes_max: Option<Spanned<u64>>,
-    shutdown_grace_ms: Option<Spanned<u64>>,
+    header_bytes_max: Option<Spanned<i64>>,
+    body_bytes_max: Option<Spanned<i64>>,
+    shutdown_grace_ms: Option<Spanned<i64>>,
 }
 
 #[derive(Deserialize)]
@@ -136,7 +136,11 @@ impl Config {
         let place = Place { text, file };
         let parsed: File = toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(1, |span| place.line(span.start));
-            place.error(line, error.message())
+            let written = text.lines().nth(line - 1).unwrap_or_default().trim();
+            place.error(
+                line,
+                &format!("{}, in: {written}", error.message().trim_end()),
+            )
         })?;
         let defaults = parsed.limits.over(&limits_default(), &place)?;
         let mut classes = Vec::new();
@@ -183,7 +187,7 @@ impl Config {
 
 impl LimitsTable {
     fn over(&self, defaults: &Limits, place: &Place) -> Result<Limits, ConfigError> {
-        let pick = |value: &Option<Spanned<u64>>, name, default, range| {
+        let pick = |value: &Option<Spanned<i64>>, name, default, range| {
             place.within(value, name, default, range)
         };
         Ok(Limits {
@@ -297,7 +301,7 @@ impl Place<'_> {
 
     fn within(
         &self,
-        value: &Option<Spanned<u64>>,
+        value: &Option<Spanned<i64>>,
         name: &str,
         default: u64,
         range: std::ops::RangeInclusive<u64>,
@@ -305,8 +309,10 @@ impl Place<'_> {
         let Some(value) = value else {
             return Ok(default);
         };
-        if range.contains(value.get_ref()) {
-            return Ok(*value.get_ref());
+        if let Ok(within) = u64::try_from(*value.get_ref())
+            && range.contains(&within)
+        {
+            return Ok(within);
         }
         let message = format!(
             "{name} = {} is out of range; it must be from {} to {}",
@@ -379,7 +385,7 @@ mod tests {
         );
         check_refused(
             "[classes.a]\ncomponent = \"a\"\n[limits]\ncpu_ms_max = \"x\"",
-            &["abide.toml:4:", "invalid type: string \"x\""],
+            &["abide.toml:4:", "cpu_ms_max = \"x\""],
         );
         check_refused(
             "[limits]\n\ncpu_ms_max = 0\n[classes.a]\ncomponent = \"a\"",

@@ -42,17 +42,20 @@ impl Places {
         self.objects_max
     }
 
-    /// Takes a place. `make_room` is called when there is none. None when no
-    /// object left in time.
-    pub async fn take(&self, make_room: impl FnOnce()) -> Option<Place<'_>> {
+    /// Takes a place. While there is none, `make_room` is called now and then.
+    /// None when no object left in time.
+    pub async fn take(&self, make_room: impl Fn()) -> Option<Place<'_>> {
         if let Ok(place) = self.free.try_acquire() {
             return Some(place);
         }
-        make_room();
-        let place = tokio::time::timeout(WAIT_MAX, self.free.acquire())
-            .await
-            .ok()?;
-        Some(place.expect("places are never closed"))
+        let mut place = std::pin::pin!(self.free.acquire());
+        for _ in 0..WAIT_MAX.as_millis() / RETRY.as_millis() {
+            make_room();
+            if let Ok(place) = tokio::time::timeout(RETRY, &mut place).await {
+                return place.ok();
+            }
+        }
+        None
     }
 }
 

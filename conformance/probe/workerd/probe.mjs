@@ -12,7 +12,9 @@ export default {
     try {
       return await stub(env[className], address(object)).fetch(request);
     } catch (error) {
-      const kind = error.durableObjectReset ? "reset" : "exception";
+      // A failed commit resets the object, too, though its error has no flag.
+      const isReset = error.durableObjectReset || error.message.startsWith("Durable Object was reset");
+      const kind = isReset ? "reset" : "exception";
       return new Response(String(error), { status: 500, headers: { "probe-error": kind } });
     }
   },
@@ -260,6 +262,10 @@ class Script {
       }
       case "stubs.run-all":
         return this.runAll(first, second, third, args[3]);
+      case "sql-list":
+        return [...sql.exec(first, ...second).raw()];
+      case "wait-for":
+        return this.waitFor(first, second);
       case "append": {
         const before = kv.get(first);
         return kv.put(first, before === undefined ? second : `${before} ${second}`) ?? null;
@@ -267,6 +273,12 @@ class Script {
       default:
         throw new Thrown(new Error(`this probe does not know ${operation}`));
     }
+  }
+
+  // Until a key has this value.
+  async waitFor(key, value) {
+    while (this.object.ctx.storage.kv.get(key) !== value) await scheduler.wait(2);
+    return null;
   }
 
   async signalled(name, times) {

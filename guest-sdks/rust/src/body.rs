@@ -188,7 +188,9 @@ impl Body {
         let mut all = Vec::new();
         while let Some(chunk) = self.chunk().await {
             if chunk.len() > bytes_max - all.len() {
-                return Err(Error::new(format!("The body is larger than {bytes_max} bytes.")));
+                return Err(Error::new(format!(
+                    "The body is larger than {bytes_max} bytes."
+                )));
             }
             if matches!(self.0, Content::Empty) {
                 return Ok(chunk);

@@ -197,7 +197,11 @@ impl Context {
     /// Ready when no response is being streamed any more.
     pub fn poll_bodies_closed(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
         self.bodies.retain(|body| body.poll_closed(cx).is_pending());
-        if self.bodies.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        if self.bodies.is_empty() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     }
 
     /// Since when other events have been held back.

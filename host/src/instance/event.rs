@@ -31,9 +31,9 @@ fn to_world(accessor: &Accessor<Context>, request: event::Request) -> wasmtime::
     let body = match request.body {
         RequestBody::Empty => Body::Empty,
         RequestBody::Bytes(bytes) => Body::Bytes(bytes.into()),
-        RequestBody::Stream(source) => Body::Stream(accessor.with(|mut access| {
-            StreamReader::new(&mut access, Incoming::new(source))
-        })?),
+        RequestBody::Stream(source) => Body::Stream(
+            accessor.with(|mut access| StreamReader::new(&mut access, Incoming::new(source)))?,
+        ),
     };
     Ok(Request {
         method: request.method,

@@ -12,7 +12,7 @@ use hyper::header::{
     UPGRADE,
 };
 
-use super::request::Refusal;
+use super::request::{Overrun, Refusal};
 use crate::object::ObjectError;
 use crate::object::body::BodyReader;
 use crate::object::error::ErrorKind;
@@ -29,7 +29,7 @@ pub type Fault = Box<dyn std::error::Error + Send + Sync>;
 /// The body of a response on its way to hyper.
 pub enum Body {
     Whole(Option<Bytes>),
-    Stream(BodyReader),
+    Stream(BodyReader, Overrun),
 }
 
 pub fn refusal(refusal: Refusal) -> hyper::Response<Body> {
@@ -38,9 +38,9 @@ pub fn refusal(refusal: Refusal) -> hyper::Response<Body> {
 
 /// The response to a request whose object answered `reply`; none when the object
 /// went away without an answer.
-pub fn of(reply: Option<Reply>, shows_errors: bool) -> hyper::Response<Body> {
+pub fn of(reply: Option<Reply>, shows_errors: bool, overrun: Overrun) -> hyper::Response<Body> {
     let error = match reply {
-        Some(Ok(response)) => match try_response(response) {
+        Some(Ok(response)) => match try_response(response, overrun) {
             Ok(response) => return response,
             Err(error) => error,
         },
@@ -71,7 +71,10 @@ fn failure(error: &ObjectError, shows_errors: bool) -> hyper::Response<Body> {
     response
 }
 
-fn try_response(response: Response) -> Result<hyper::Response<Body>, ObjectError> {
+fn try_response(
+    response: Response,
+    overrun: Overrun,
+) -> Result<hyper::Response<Body>, ObjectError> {
     let status = match StatusCode::from_u16(response.status) {
         Ok(status) if (200..600).contains(&response.status) => status,
         _ => {
@@ -84,7 +87,7 @@ fn try_response(response: Response) -> Result<hyper::Response<Body>, ObjectError
     };
     let mut answer = hyper::Response::new(match response.body {
         ResponseBody::Bytes(bytes) => Body::Whole((!bytes.is_empty()).then_some(bytes)),
-        ResponseBody::Stream(reader) => Body::Stream(reader),
+        ResponseBody::Stream(reader) => Body::Stream(reader, overrun),
     });
     *answer.status_mut() = status;
     *answer.headers_mut() = headers(response.headers)?;
@@ -126,7 +129,13 @@ impl HttpBody for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, ObjectError>>> {
         match &mut *self {
             Body::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Body::Stream(reader) => {
+            // Made from a request that was cut off: the client must not take it
+            // for the whole answer.
+            Body::Stream(_, overrun) if overrun.happened() => {
+                let message = "the request's body is too long";
+                Poll::Ready(Some(Err(ObjectError::unavailable(message))))
+            }
+            Body::Stream(reader, _) => {
                 let chunk = ready!(Pin::new(reader).poll_next(cx));
                 Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)))
             }
@@ -140,7 +149,7 @@ impl HttpBody for Body {
     fn size_hint(&self) -> SizeHint {
         match self {
             Body::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
-            Body::Stream(_) => SizeHint::default(),
+            Body::Stream(..) => SizeHint::default(),
         }
     }
 }

@@ -96,14 +96,21 @@ impl Server {
     }
 
     async fn answer(&self, request: hyper::Request<Incoming>) -> hyper::Response<Body> {
-        let (request, class, target) = match request::read(self, request).await {
-            Ok(read) => read,
+        let addressed = match request::read(self, request).await {
+            Ok(addressed) => addressed,
             Err(refusal) => return answer::refusal(refusal),
         };
         let (sender, reply) = oneshot::channel();
+        let event = Event::Fetch(addressed.request, sender);
         self.registry
-            .send(&class, &target, Event::Fetch(request, sender));
-        answer::of(reply.await.ok(), self.shows_errors)
+            .send(&addressed.class, &addressed.target, event);
+        tokio::select! {
+            biased;
+            () = addressed.overrun.wait() => {
+                answer::refusal(request::body_too_long(self.limits.body_bytes_max))
+            }
+            reply = reply => answer::of(reply.ok(), self.shows_errors, addressed.overrun),
+        }
     }
 }
 

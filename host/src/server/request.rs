@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use hyper::StatusCode;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{HOST, HeaderMap};
 use hyper::http::request::Parts;
+use tokio::sync::Notify;
 
 use super::Server;
 use crate::class::Class;
@@ -23,16 +25,65 @@ const INLINE_BYTES_MAX: usize = 64 * 1024;
 /// How often the connection is given a chance to deliver the rest of a small body.
 const INLINE_YIELDS: usize = 2;
 
+/// The answer to a body that turned out to be too long.
+pub fn body_too_long(bytes_max: u64) -> Refusal {
+    refuse(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        format!("the request's body is too long; at most {bytes_max} bytes are accepted"),
+    )
+}
+
 /// Why the server itself answers a request.
 pub struct Refusal {
     pub status: StatusCode,
     pub message: String,
 }
 
+/// A request that is for an object.
+pub struct Addressed {
+    pub request: Request,
+    pub class: Arc<Class>,
+    pub target: Target,
+    pub overrun: Overrun,
+}
+
+/// Tells whether a streamed body turned out to be too long; none for a body whose
+/// length was known.
+#[derive(Clone, Default)]
+pub struct Overrun(Option<Arc<OverrunState>>);
+
+#[derive(Default)]
+struct OverrunState {
+    happened: AtomicBool,
+    noticed: Notify,
+}
+
+impl Overrun {
+    pub fn happened(&self) -> bool {
+        let state = self.0.as_ref();
+        state.is_some_and(|state| state.happened.load(Ordering::Acquire))
+    }
+
+    /// Ends when it happens.
+    pub async fn wait(&self) {
+        match &self.0 {
+            Some(state) => state.noticed.notified().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn happens(&self) {
+        if let Some(state) = &self.0 {
+            state.happened.store(true, Ordering::Release);
+            state.noticed.notify_one();
+        }
+    }
+}
+
 pub async fn read(
     server: &Server,
     request: hyper::Request<Incoming>,
-) -> Result<(Request, Arc<Class>, Target), Refusal> {
+) -> Result<Addressed, Refusal> {
     let (head, body) = request.into_parts();
     let headers_bytes = head
         .headers
@@ -73,13 +124,19 @@ pub async fn read(
         Some(path) => format!("http://{host}{path}"),
         None => format!("http://{host}/"),
     };
+    let (body, overrun) = read_body(body, body_bytes_max).await;
     let request = Request {
         method: head.method.as_str().into(),
         url,
         headers: headers(&head.headers),
-        body: read_body(body, body_bytes_max).await,
+        body,
     };
-    Ok((request, class, target))
+    Ok(Addressed {
+        request,
+        class,
+        target,
+        overrun,
+    })
 }
 
 fn refuse(status: StatusCode, message: String) -> Refusal {
@@ -99,37 +156,32 @@ fn headers(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
-async fn read_body(body: Incoming, bytes_max: u64) -> RequestBody {
+async fn read_body(body: Incoming, bytes_max: u64) -> (RequestBody, Overrun) {
     if body.is_end_stream() {
-        return RequestBody::Empty;
+        return (RequestBody::Empty, Overrun::default());
     }
+    let declared = body.size_hint().exact();
+    let overrun = match declared {
+        Some(_) => Overrun::default(),
+        None => Overrun(Some(Arc::default())),
+    };
     let mut source = Source {
         body,
         arrived: None,
         bytes_left: bytes_max,
+        overrun: overrun.clone(),
     };
-    let declared = source.body.size_hint().exact();
-    let Some(bytes) = declared.and_then(|bytes| usize::try_from(bytes).ok()) else {
-        return RequestBody::Stream(Box::pin(source));
+    let small = declared
+        .and_then(|bytes| usize::try_from(bytes).ok())
+        .filter(|bytes| *bytes <= INLINE_BYTES_MAX);
+    let body = match small {
+        Some(bytes) => match source.whole(bytes).await {
+            Some(whole) => RequestBody::Bytes(whole),
+            None => RequestBody::Stream(Box::pin(source)),
+        },
+        None => RequestBody::Stream(Box::pin(source)),
     };
-    if bytes > INLINE_BYTES_MAX {
-        return RequestBody::Stream(Box::pin(source));
-    }
-    let mut whole = Vec::new();
-    for _ in 0..=INLINE_YIELDS {
-        while let Some(chunk) = source.arrived_chunk().await {
-            if chunk.len() == bytes {
-                return RequestBody::Bytes(chunk);
-            }
-            whole.extend_from_slice(&chunk);
-            if whole.len() == bytes {
-                return RequestBody::Bytes(whole.into());
-            }
-        }
-        tokio::task::yield_now().await;
-    }
-    source.arrived = (!whole.is_empty()).then(|| whole.into());
-    RequestBody::Stream(Box::pin(source))
+    (body, overrun)
 }
 
 /// A request's body, chunk by chunk, up to the limit.
@@ -138,9 +190,30 @@ struct Source {
     /// What arrived while it was not yet known whether the body is small.
     arrived: Option<Bytes>,
     bytes_left: u64,
+    overrun: Overrun,
 }
 
 impl Source {
+    /// The whole body of so many bytes, if it has arrived. What there is of it is
+    /// kept otherwise.
+    async fn whole(&mut self, bytes: usize) -> Option<Bytes> {
+        let mut whole = Vec::new();
+        for _ in 0..=INLINE_YIELDS {
+            while let Some(chunk) = self.arrived_chunk().await {
+                if chunk.len() == bytes {
+                    return Some(chunk);
+                }
+                whole.extend_from_slice(&chunk);
+                if whole.len() == bytes {
+                    return Some(whole.into());
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+        self.arrived = (!whole.is_empty()).then(|| whole.into());
+        None
+    }
+
     /// A chunk, if one is here already.
     async fn arrived_chunk(&mut self) -> Option<Bytes> {
         std::future::poll_fn(|cx| match Pin::new(&mut *self).poll_next(cx) {
@@ -172,7 +245,7 @@ impl Stream for Source {
                 match self.bytes_left.checked_sub(chunk.len() as u64) {
                     Some(left) => self.bytes_left = left,
                     None => {
-                        tracing::warn!("a request's body is over the limit and was cut off");
+                        self.overrun.happens();
                         return Poll::Ready(None);
                     }
                 }

@@ -76,7 +76,9 @@ pub fn is_function(name: &str) -> bool {
 
 /// Whether an object may create virtual tables of this module.
 pub fn is_module(name: &str) -> bool {
-    MODULES.iter().any(|module| module.eq_ignore_ascii_case(name))
+    MODULES
+        .iter()
+        .any(|module| module.eq_ignore_ascii_case(name))
 }
 
 /// Whether the name is free to objects; `_cf_` in any case is the host's.

@@ -45,7 +45,7 @@ impl Storage {
         done
     }
 
-    fn may_checkpoint(&self) -> bool {
+    pub(super) fn may_checkpoint(&self) -> bool {
         self.is_open() && !self.began && self.stack.is_empty() && !self.cursors.any_running()
     }
 

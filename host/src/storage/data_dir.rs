@@ -48,9 +48,7 @@ impl DataDir {
             }
             Err(error) => {
                 return Err(error).with_context(|| {
-                    format!(
-                        "cannot create data directory {shown}; choose another with --data DIR"
-                    )
+                    format!("cannot create data directory {shown}; choose another with --data DIR")
                 });
             }
         }
@@ -58,7 +56,9 @@ impl DataDir {
             .canonicalize()
             .with_context(|| format!("cannot find data directory {shown}"))?;
         if path.to_str().is_none() {
-            bail!("the path of data directory {shown} is not UTF-8; choose another with --data DIR");
+            bail!(
+                "the path of data directory {shown} is not UTF-8; choose another with --data DIR"
+            );
         }
         let lock = lock(&path)?;
         let dir = Dir::open_ambient_dir(&path, ambient_authority())

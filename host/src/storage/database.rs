@@ -118,11 +118,7 @@ impl Database {
     }
 
     /// Runs a statement of the host's own that gives no rows.
-    pub fn execute(
-        &mut self,
-        sql: &'static str,
-        params: &[Param<'_>],
-    ) -> Result<(), StorageError> {
+    pub fn execute(&mut self, sql: &'static str, params: &[Param<'_>]) -> Result<(), StorageError> {
         self.run(sql, params, |_| Ok(()))
     }
 

@@ -287,5 +287,9 @@ impl Job {
 
 /// Length of a WAL of so many pages: its header, and for each page a header and the page.
 pub fn wal_bytes(pages: u64) -> u64 {
-    if pages == 0 { 0 } else { 32 + pages * (24 + PAGE_BYTES) }
+    if pages == 0 {
+        0
+    } else {
+        32 + pages * (24 + PAGE_BYTES)
+    }
 }

@@ -60,7 +60,9 @@ impl StorageError {
             Some(name) => message.push_str(name),
             None => message.push_str(&format!("SQLITE_UNKNOWN_ERROR_CODE({primary})")),
         }
-        if code != primary && let Some(name) = extended_name(code) {
+        if code != primary
+            && let Some(name) = extended_name(code)
+        {
             message.push_str(&format!(" (extended: {name})"));
         }
         Self::Sqlite { code, message }
@@ -142,11 +144,7 @@ mod tests {
             );
         };
         check(ffi::SQLITE_AUTH, None, "text: SQLITE_AUTH");
-        check(
-            ffi::SQLITE_ERROR,
-            Some(7),
-            "text at offset 7: SQLITE_ERROR",
-        );
+        check(ffi::SQLITE_ERROR, Some(7), "text at offset 7: SQLITE_ERROR");
         check(
             ffi::SQLITE_CONSTRAINT_UNIQUE,
             None,

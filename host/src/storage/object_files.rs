@@ -66,10 +66,6 @@ impl ObjectFiles {
         })
     }
 
-    pub(super) fn data(&self) -> &Arc<DataDir> {
-        &self.data
-    }
-
     /// The absolute path of the database, for SQLite.
     pub(super) fn database_path(&self) -> PathBuf {
         self.data.path().join(&self.database)
@@ -212,7 +208,11 @@ fn template() -> rusqlite::Result<Vec<u8>> {
     // The first write, of whatever, makes the first page.
     connection.execute_batch("PRAGMA page_size = 4096; PRAGMA user_version = 0;")?;
     let mut page = connection.serialize("main")?.to_vec();
-    assert_eq!(page.len() as u64, PAGE_BYTES, "a fresh database is one page");
+    assert_eq!(
+        page.len() as u64,
+        PAGE_BYTES,
+        "a fresh database is one page"
+    );
     page[FORMAT_VERSIONS].fill(2);
     Ok(page)
 }

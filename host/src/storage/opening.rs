@@ -2,7 +2,6 @@
 
 use std::io;
 
-
 use rusqlite::ffi;
 
 use super::database::Database;
@@ -87,9 +86,7 @@ impl Storage {
     }
 
     fn create(&mut self) -> Result<Place, StorageError> {
-        self.files
-            .create()
-            .map_err(|error| cannot_create(&error))?;
+        self.files.create().map_err(|error| cannot_create(&error))?;
         self.durable.created();
         let database = Database::open(&self.files, &self.limits, &self.budget)?;
         self.wal_pages = 0;

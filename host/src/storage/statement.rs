@@ -112,7 +112,7 @@ impl Statement {
         mut on_row: impl FnMut(&Columns<'_>) -> Result<(), StorageError>,
     ) -> Result<(), StorageError> {
         // Resets on every way out, also when `on_row` fails.
-        let mut run = Run(self);
+        let run = Run(self);
         run.0.bind(params, Keeper::Caller)?;
         while run.0.step()? == Step::Row {
             on_row(&Columns(run.0))?;

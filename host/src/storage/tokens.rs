@@ -154,7 +154,10 @@ mod tests {
             assert_eq!(rename_target(sql).as_deref(), expected, "{sql}");
         };
         check("ALTER TABLE t RENAME TO u", Some("u"));
-        check("alter table main.t rename /* to x */ to \"_cf_\"\"x\"", Some("_cf_\"x"));
+        check(
+            "alter table main.t rename /* to x */ to \"_cf_\"\"x\"",
+            Some("_cf_\"x"),
+        );
         check("ALTER TABLE [a b] RENAME -- TO\nTO [_cf_y];", Some("_cf_y"));
         check("ALTER TABLE t RENAME TO`_CF_z`", Some("_CF_z"));
         check("ALTER TABLE t RENAME TO '_cf_'", Some("_cf_"));
@@ -165,7 +168,9 @@ mod tests {
 
     #[test]
     fn any_text_splits_without_a_panic() {
-        for sql in ["'", "\"", "[", "/*", "--", "1e", "0x", "?", "é☃", "`a``", "1e+", "''''"] {
+        for sql in [
+            "'", "\"", "[", "/*", "--", "1e", "0x", "?", "é☃", "`a``", "1e+", "''''",
+        ] {
             let total: usize = tokens(sql).iter().map(|token| token.text.len()).sum();
             assert!(total <= sql.len());
             for token in tokens(sql) {

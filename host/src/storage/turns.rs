@@ -175,6 +175,7 @@ impl Storage {
         let ended = self.open_for_write()?.is_autocommit();
         if done.is_err() && !ended {
             self.execute("ROLLBACK TO _cf_atomic")?;
+            self.kv_table = None;
         }
         if !ended {
             self.execute("RELEASE _cf_atomic")?;

@@ -151,7 +151,7 @@ pub const ROWS: &[Row] = &[
         label: "first touch of a new object, p50",
         unit: Unit::Micros,
         aim_times: 12.0,
-        ceiling: Ceiling::Measured,
+        ceiling: Ceiling::None,
         task: Task::FirstTouch { class: Class::Echo },
     },
     Row {

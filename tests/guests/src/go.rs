@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, anyhow};
-use wit_bindgen_core::wit_parser::{Resolve, WorldId};
 use wit_bindgen_core::Files;
+use wit_bindgen_core::wit_parser::{Resolve, WorldId};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 
 use crate::{Folders, inputs, tool};
@@ -34,7 +34,12 @@ pub fn build(folders: &Folders) -> Result<PathBuf> {
     let module = folders.work.join("module");
     let manifest = write_module(folders, &module, &mut resolve, world)?;
     let core = folders.work.join("core.wasm");
-    compile(&module, &core, &toolchain(&manifest)?, &folders.go_runtime())?;
+    compile(
+        &module,
+        &core,
+        &toolchain(&manifest)?,
+        &folders.go_runtime(),
+    )?;
 
     let built = folders.work.join("component.wasm");
     fs::write(&built, component_of(fs::read(&core)?, &resolve, world)?)?;
@@ -42,12 +47,21 @@ pub fn build(folders: &Folders) -> Result<PathBuf> {
 }
 
 /// Puts the generated bindings and the guest's files together; returns go.mod.
-fn write_module(folders: &Folders, module: &Path, resolve: &mut Resolve, world: WorldId) -> Result<String> {
+fn write_module(
+    folders: &Folders,
+    module: &Path,
+    resolve: &mut Resolve,
+    world: WorldId,
+) -> Result<String> {
     if module.exists() {
         fs::remove_dir_all(module)?;
     }
     let mut files = Files::default();
-    let generator = wit_bindgen_go::Opts { format: wit_bindgen_go::Format::False, quiet: true, ..Default::default() };
+    let generator = wit_bindgen_go::Opts {
+        format: wit_bindgen_go::Format::False,
+        quiet: true,
+        ..Default::default()
+    };
     generator.build().generate(resolve, world, &mut files)?;
     for (name, contents) in files.iter() {
         let path = module.join(name);
@@ -66,7 +80,8 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
         if entry.is_dir() {
             copy(&entry, &target)?;
         } else {
-            fs::copy(&entry, &target).with_context(|| format!("cannot copy {}", entry.display()))?;
+            fs::copy(&entry, &target)
+                .with_context(|| format!("cannot copy {}", entry.display()))?;
         }
     }
     Ok(())
@@ -74,7 +89,9 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 
 /// The version of Go that go.mod asks for, for example `go1.26.8`.
 fn toolchain(manifest: &str) -> Result<String> {
-    let version = manifest.lines().find_map(|line| line.strip_prefix("toolchain "));
+    let version = manifest
+        .lines()
+        .find_map(|line| line.strip_prefix("toolchain "));
     version.map(|version| version.trim().to_string()).ok_or_else(|| {
         anyhow!("go.mod has no toolchain line; add for example `toolchain go1.26.8`, so that every machine builds alike")
     })
@@ -85,13 +102,25 @@ fn compile(module: &Path, core: &Path, toolchain: &str, runtime: &Path) -> Resul
         let mut go = Command::new("go");
         // Go runs the named version, and fetches it first where it is another one.
         go.env("GOTOOLCHAIN", toolchain);
-        go.envs([("GOOS", "wasip1"), ("GOARCH", "wasm"), ("GOFLAGS", ""), ("GOWORK", "off")]);
+        go.envs([
+            ("GOOS", "wasip1"),
+            ("GOARCH", "wasm"),
+            ("GOFLAGS", ""),
+            ("GOWORK", "off"),
+        ]);
         go.current_dir(module).args(arguments);
         go
     };
     let replace = format!("-replace={RUNTIME}={}", runtime.display());
     tool::run(&mut go(&["mod", "edit", &replace]), INSTALL)?;
-    let arguments = ["build", "-mod=mod", "-buildvcs=false", "-buildmode=c-shared", LINKER_FLAGS, "-o"];
+    let arguments = [
+        "build",
+        "-mod=mod",
+        "-buildvcs=false",
+        "-buildmode=c-shared",
+        LINKER_FLAGS,
+        "-o",
+    ];
     tool::run(go(&arguments).arg(core).arg("."), INSTALL)?;
     Ok(())
 }
@@ -104,7 +133,10 @@ fn component_of(mut core: Vec<u8>, resolve: &Resolve, world: WorldId) -> Result<
     embed_component_metadata(&mut core, resolve, world, StringEncoding::UTF8, false)?;
     ComponentEncoder::default()
         .module(&core)?
-        .adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)?
+        .adapter(
+            WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME,
+            WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
+        )?
         .validate(true)
         .encode()
 }

@@ -18,7 +18,11 @@ pub fn hash(sources: &[PathBuf]) -> Result<String> {
     for source in sources {
         add(&mut hasher, source, source)?;
     }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hasher
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
 }
 
 fn add(hasher: &mut Sha256, root: &Path, path: &Path) -> Result<()> {
@@ -43,9 +47,12 @@ fn add(hasher: &mut Sha256, root: &Path, path: &Path) -> Result<()> {
 /// What a folder holds, in the order of names.
 pub fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let read = || -> std::io::Result<Vec<PathBuf>> {
-        fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect()
+        fs::read_dir(folder)?
+            .map(|entry| Ok(entry?.path()))
+            .collect()
     };
-    let mut entries = read().with_context(|| format!("cannot read the folder {}", folder.display()))?;
+    let mut entries =
+        read().with_context(|| format!("cannot read the folder {}", folder.display()))?;
     entries.sort();
     Ok(entries)
 }
@@ -89,12 +96,18 @@ mod tests {
     #[test]
     fn what_tools_leave_behind_does_not_count() {
         let before = hash_of(&[("a.py", "one")]);
-        assert_eq!(before, hash_of(&[("a.py", "one"), ("__pycache__/a.pyc", "x")]));
+        assert_eq!(
+            before,
+            hash_of(&[("a.py", "one"), ("__pycache__/a.pyc", "x")])
+        );
     }
 
     #[test]
     fn a_source_that_is_missing_is_named() {
         let error = hash(&[PathBuf::from("/no/such/source")]).expect_err("no hash");
-        assert!(format!("{error:#}").contains("/no/such/source"), "{error:#}");
+        assert!(
+            format!("{error:#}").contains("/no/such/source"),
+            "{error:#}"
+        );
     }
 }

@@ -24,7 +24,11 @@ pub fn build(folders: &Folders) -> Result<PathBuf> {
     let built = folders.work.join("component.wasm");
     tool::run(
         Command::new("node")
-            .arg(folders.work.join("node_modules/componentize-qjs/bin/componentize-qjs"))
+            .arg(
+                folders
+                    .work
+                    .join("node_modules/componentize-qjs/bin/componentize-qjs"),
+            )
             .arg("--wit")
             .arg(&folders.wit)
             .args(["--world", "durable-object", "--js"])
@@ -40,19 +44,26 @@ pub fn build(folders: &Folders) -> Result<PathBuf> {
 /// Installs what package-lock.json pins, beside a copy of it.
 fn install(folders: &Folders) -> Result<()> {
     let lock = folders.guest.join("package-lock.json");
-    let wanted = fs::read_to_string(&lock).with_context(|| format!("cannot read {}", lock.display()))?;
-    tool::installed_once(&folders.work.join("node_modules.installed"), &wanted, || {
-        eprintln!("guests: installing what {} pins", lock.display());
-        for name in ["package.json", "package-lock.json"] {
-            fs::copy(folders.guest.join(name), folders.work.join(name)).with_context(|| format!("cannot copy {name}"))?;
-        }
-        tool::run(npm_ci(&folders.work).arg("--ignore-scripts"), INSTALL)?;
-        Ok(())
-    })
+    let wanted =
+        fs::read_to_string(&lock).with_context(|| format!("cannot read {}", lock.display()))?;
+    tool::installed_once(
+        &folders.work.join("node_modules.installed"),
+        &wanted,
+        || {
+            eprintln!("guests: installing what {} pins", lock.display());
+            for name in ["package.json", "package-lock.json"] {
+                fs::copy(folders.guest.join(name), folders.work.join(name))
+                    .with_context(|| format!("cannot copy {name}"))?;
+            }
+            tool::run(npm_ci(&folders.work).arg("--ignore-scripts"), INSTALL)?;
+            Ok(())
+        },
+    )
 }
 
 fn npm_ci(folder: &Path) -> Command {
     let mut npm = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
-    npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(folder);
+    npm.args(["ci", "--no-audit", "--no-fund"])
+        .current_dir(folder);
     npm
 }

@@ -60,7 +60,12 @@ pub enum Language {
 }
 
 impl Language {
-    pub const ALL: [Language; 4] = [Language::Rust, Language::Go, Language::Python, Language::JavaScript];
+    pub const ALL: [Language; 4] = [
+        Language::Rust,
+        Language::Go,
+        Language::Python,
+        Language::JavaScript,
+    ];
 
     /// The name of the language's folder and files.
     pub fn name(self) -> &'static str {
@@ -79,7 +84,8 @@ impl Language {
 pub fn component(language: Language) -> Result<PathBuf> {
     let name = language.name();
     let folders = Folders::of(language);
-    fs::create_dir_all(&folders.work).with_context(|| format!("cannot create {}", folders.work.display()))?;
+    fs::create_dir_all(&folders.work)
+        .with_context(|| format!("cannot create {}", folders.work.display()))?;
 
     let lock = folders.outputs.join(format!("{name}.lock"));
     let _lock = locked(&lock).with_context(|| format!("cannot lock {}", lock.display()))?;
@@ -87,7 +93,8 @@ pub fn component(language: Language) -> Result<PathBuf> {
     let component = folders.outputs.join(format!("{name}.wasm"));
     let stamp = folders.outputs.join(format!("{name}.inputs"));
     let inputs = inputs::hash(&folders.sources(language))?;
-    if component.exists() && fs::read_to_string(&stamp).is_ok_and(|built_from| built_from == inputs) {
+    if component.exists() && fs::read_to_string(&stamp).is_ok_and(|built_from| built_from == inputs)
+    {
         return Ok(component);
     }
 
@@ -99,8 +106,14 @@ pub fn component(language: Language) -> Result<PathBuf> {
         Language::Python => python::build(&folders),
         Language::JavaScript => javascript::build(&folders),
     }
-    .with_context(|| format!("cannot build the {name} guest in {}", folders.guest.display()))?;
-    fs::rename(&built, &component).with_context(|| format!("cannot move {} to {}", built.display(), component.display()))?;
+    .with_context(|| {
+        format!(
+            "cannot build the {name} guest in {}",
+            folders.guest.display()
+        )
+    })?;
+    fs::rename(&built, &component)
+        .with_context(|| format!("cannot move {} to {}", built.display(), component.display()))?;
     fs::write(&stamp, inputs).with_context(|| format!("cannot write {}", stamp.display()))?;
     let seconds = begin.elapsed().as_secs_f64();
     eprintln!("guests: built {} in {seconds:.1} s", component.display());
@@ -112,7 +125,10 @@ fn locked(path: &Path) -> Result<File> {
     let file = File::create(path)?;
     match file.try_lock() {
         Ok(()) => return Ok(file),
-        Err(TryLockError::WouldBlock) => eprintln!("guests: waiting for the process that holds {}", path.display()),
+        Err(TryLockError::WouldBlock) => eprintln!(
+            "guests: waiting for the process that holds {}",
+            path.display()
+        ),
         Err(TryLockError::Error(error)) => return Err(error.into()),
     }
     file.lock()?;
@@ -135,7 +151,11 @@ struct Folders {
 impl Folders {
     fn of(language: Language) -> Folders {
         let guests = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let workspace = guests.parent().and_then(Path::parent).expect("this crate lies in tests/guests/").to_path_buf();
+        let workspace = guests
+            .parent()
+            .and_then(Path::parent)
+            .expect("this crate lies in tests/guests/")
+            .to_path_buf();
         let outputs = workspace.join("target").join("guests");
         Folders {
             guest: guests.join(language.name()),
@@ -149,7 +169,12 @@ impl Folders {
     /// Everything that a component depends on, this crate included.
     fn sources(&self, language: Language) -> Vec<PathBuf> {
         let guests = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let mut sources = vec![guests.join("Cargo.toml"), guests.join("src"), self.guest.clone(), self.wit.clone()];
+        let mut sources = vec![
+            guests.join("Cargo.toml"),
+            guests.join("src"),
+            self.guest.clone(),
+            self.wit.clone(),
+        ];
         if language == Language::Go {
             sources.push(self.go_runtime());
         }

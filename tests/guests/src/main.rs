@@ -7,11 +7,16 @@ use guests::Language;
 fn main() -> ExitCode {
     let mut wanted = Vec::new();
     for name in std::env::args().skip(1) {
-        match Language::ALL.into_iter().find(|language| language.name() == name) {
+        match Language::ALL
+            .into_iter()
+            .find(|language| language.name() == name)
+        {
             Some(language) => wanted.push(language),
             None => {
                 let known = Language::ALL.map(Language::name).join(", ");
-                eprintln!("guests: there is no guest in \"{name}\"; name any of {known}, or none to build all");
+                eprintln!(
+                    "guests: there is no guest in \"{name}\"; name any of {known}, or none to build all"
+                );
                 return ExitCode::from(2);
             }
         }
@@ -30,5 +35,9 @@ fn main() -> ExitCode {
             }
         }
     }
-    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
 }

@@ -12,7 +12,8 @@ use anyhow::{Context, Result};
 
 use crate::{Folders, tool};
 
-const INSTALL: &str = "install Python 3.10 or newer with its venv module from https://www.python.org/downloads";
+const INSTALL: &str =
+    "install Python 3.10 or newer with its venv module from https://www.python.org/downloads";
 const REPAIR: &str = "the virtual environment beside it is broken; remove that and try again";
 
 pub fn build(folders: &Folders) -> Result<PathBuf> {
@@ -22,7 +23,13 @@ pub fn build(folders: &Folders) -> Result<PathBuf> {
         Command::new(programs.join("componentize-py"))
             .arg("--wit-path")
             .arg(&folders.wit)
-            .args(["--world", "durable-object", "componentize", "app", "--output"])
+            .args([
+                "--world",
+                "durable-object",
+                "componentize",
+                "app",
+                "--output",
+            ])
             .arg(&built)
             .arg("--python-path")
             .arg(&folders.guest)
@@ -38,11 +45,18 @@ fn install(folders: &Folders) -> Result<PathBuf> {
     let environment = folders.work.join("venv");
     let programs = environment.join(if cfg!(windows) { "Scripts" } else { "bin" });
     let requirements = folders.guest.join("requirements.txt");
-    let wanted = fs::read_to_string(&requirements).with_context(|| format!("cannot read {}", requirements.display()))?;
+    let wanted = fs::read_to_string(&requirements)
+        .with_context(|| format!("cannot read {}", requirements.display()))?;
     tool::installed_once(&folders.work.join("venv.installed"), &wanted, || {
         eprintln!("guests: installing {}", wanted.trim());
-        tool::run(python().args(["-m", "venv", "--clear"]).arg(&environment), INSTALL)?;
-        tool::run(&mut pip_install(&programs.join("python"), &requirements), REPAIR)?;
+        tool::run(
+            python().args(["-m", "venv", "--clear"]).arg(&environment),
+            INSTALL,
+        )?;
+        tool::run(
+            &mut pip_install(&programs.join("python"), &requirements),
+            REPAIR,
+        )?;
         Ok(())
     })?;
     Ok(programs)
@@ -54,6 +68,14 @@ fn python() -> Command {
 
 fn pip_install(python: &Path, requirements: &Path) -> Command {
     let mut pip = Command::new(python);
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(requirements);
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--requirement",
+    ])
+    .arg(requirements);
     pip
 }

@@ -29,25 +29,40 @@ pub fn build(folders: &Folders) -> Result<PathBuf> {
     )?;
     // What cargo wrote stays where it is, for cargo's sake.
     let built = folders.work.join("component.wasm");
-    std::fs::copy(folders.work.join(TARGET).join("release").join("guest.wasm"), &built)?;
+    std::fs::copy(
+        folders.work.join(TARGET).join("release").join("guest.wasm"),
+        &built,
+    )?;
     Ok(built)
 }
 
 /// Installs the target's standard library if the compiler has none.
 fn add_target() -> Result<()> {
-    let libraries = tool::run(Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]), INSTALL)?;
+    let libraries = tool::run(
+        Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]),
+        INSTALL,
+    )?;
     if Path::new(libraries.trim()).is_dir() {
         return Ok(());
     }
     eprintln!("guests: installing the Rust target {TARGET}");
-    tool::run(Command::new("rustup").args(["target", "add", TARGET]), INSTALL_TARGET)?;
+    tool::run(
+        Command::new("rustup").args(["target", "add", TARGET]),
+        INSTALL_TARGET,
+    )?;
     Ok(())
 }
 
 /// Cargo without what an outer cargo or its configuration says about its own build.
 fn cargo() -> Command {
     let mut cargo = Command::new("cargo");
-    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER"] {
+    for name in [
+        "RUSTFLAGS",
+        "CARGO_ENCODED_RUSTFLAGS",
+        "CARGO_BUILD_TARGET",
+        "RUSTC_WRAPPER",
+        "RUSTC_WORKSPACE_WRAPPER",
+    ] {
         cargo.env_remove(name);
     }
     cargo

@@ -16,13 +16,19 @@ pub fn run(command: &mut Command, install: &str) -> Result<String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = match command.stdin(Stdio::null()).output() {
         Ok(output) => output,
-        Err(error) if error.kind() == ErrorKind::NotFound => bail!("{program} is not installed; {install}"),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            bail!("{program} is not installed; {install}")
+        }
         Err(error) => return Err(error).with_context(|| format!("cannot run {program}")),
     };
     let stdout = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {
         let stderr = String::from_utf8_lossy(&output.stderr);
-        bail!("{} failed ({}):\n{stdout}{stderr}", shown(command), output.status);
+        bail!(
+            "{} failed ({}):\n{stdout}{stderr}",
+            shown(command),
+            output.status
+        );
     }
     Ok(stdout.into_owned())
 }
@@ -41,7 +47,11 @@ fn shown(command: &Command) -> String {
 ///
 /// For what a package manager puts into a folder of ours: the stamp is written
 /// after it, so that an interrupted installation is begun again.
-pub fn installed_once(stamp: &Path, wanted: &str, install: impl FnOnce() -> Result<()>) -> Result<()> {
+pub fn installed_once(
+    stamp: &Path,
+    wanted: &str,
+    install: impl FnOnce() -> Result<()>,
+) -> Result<()> {
     if std::fs::read_to_string(stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
@@ -57,14 +67,26 @@ mod tests {
 
     #[test]
     fn a_missing_tool_is_named_with_the_way_to_install_it() {
-        let error = run(&mut Command::new("no-such-tool-9"), "install it with `get no-such-tool-9`").expect_err("no tool");
-        assert_eq!(error.to_string(), "no-such-tool-9 is not installed; install it with `get no-such-tool-9`");
+        let error = run(
+            &mut Command::new("no-such-tool-9"),
+            "install it with `get no-such-tool-9`",
+        )
+        .expect_err("no tool");
+        assert_eq!(
+            error.to_string(),
+            "no-such-tool-9 is not installed; install it with `get no-such-tool-9`"
+        );
     }
 
     #[test]
     fn a_tool_that_fails_is_quoted_with_what_it_wrote() {
-        let error = run(Command::new("cargo").arg("no-such-command-9"), "").expect_err("a failure").to_string();
-        assert!(error.starts_with("cargo no-such-command-9 failed ("), "{error}");
+        let error = run(Command::new("cargo").arg("no-such-command-9"), "")
+            .expect_err("a failure")
+            .to_string();
+        assert!(
+            error.starts_with("cargo no-such-command-9 failed ("),
+            "{error}"
+        );
         assert!(error.contains("no such command"), "{error}");
     }
 

@@ -8,6 +8,8 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
+
 use crate::DEADLINE;
 use crate::client::Client;
 
@@ -20,6 +22,8 @@ pub struct Abide {
     address: SocketAddr,
     log: Log,
     client: Client,
+    /// Its data must not vanish while it runs.
+    _folder: Arc<TempDir>,
 }
 
 /// A server can be asked whatever a client can ask.
@@ -32,7 +36,7 @@ impl Deref for Abide {
 }
 
 impl Abide {
-    pub(crate) fn start(mut command: Command) -> Abide {
+    pub(crate) fn start(mut command: Command, folder: Arc<TempDir>) -> Abide {
         let mut child = spawn(&mut command);
         let log = Log::of(&mut child);
         let stdout = child.stdout.take().expect("stdout is a pipe");
@@ -55,6 +59,7 @@ impl Abide {
                     address,
                     log,
                     client: Client::of(address),
+                    _folder: folder,
                 }
             }
             Err(reason) => {
@@ -137,7 +142,7 @@ impl Drop for Abide {
         let _ = self.child.wait();
         let text = self.log.text();
         if std::thread::panicking() {
-            eprintln!("---- log of the server ----\n{text}----");
+            eprintln!("---- log of the server ----\n{}----", end_of(&text));
         } else {
             refuse_panics(&text);
         }
@@ -216,6 +221,15 @@ fn wait_for(child: &mut Child) -> Option<ExitStatus> {
         std::thread::sleep(Duration::from_millis(5));
     }
     None
+}
+
+/// The last lines of a log, and no more of each than one can read.
+fn end_of(log: &str) -> String {
+    let lines: Vec<_> = log.lines().collect();
+    let last = &lines[lines.len().saturating_sub(60)..];
+    last.iter()
+        .map(|line| line.chars().take(500).chain(['\n']).collect::<String>())
+        .collect()
 }
 
 /// The host has no panics; a guest's are its own affair and carry its class.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use tempfile::TempDir;
 
@@ -11,7 +12,7 @@ use crate::{Disk, Language, artifacts};
 
 /// A configuration and its data, which outlive the processes that serve them.
 pub struct Site {
-    folder: TempDir,
+    folder: Arc<TempDir>,
     data: PathBuf,
 }
 
@@ -36,7 +37,8 @@ impl Site {
 
     /// Serves what a configuration says; its data belong into the folder `data`.
     pub fn configured(config: &str) -> Site {
-        let folder = TempDir::with_prefix("abide-promises-").expect("a folder for a test");
+        let folder =
+            Arc::new(TempDir::with_prefix("abide-promises-").expect("a folder for a test"));
         let site = Site {
             data: folder.path().join("data"),
             folder,
@@ -80,14 +82,14 @@ impl Site {
 
     /// Starts a server, which must come up.
     pub fn serve(&self) -> Abide {
-        Abide::start(self.command())
+        Abide::start(self.command(), self.folder.clone())
     }
 
     /// Starts a server under the environment or arguments that `change` adds.
     pub fn serve_with(&self, change: impl FnOnce(&mut Command)) -> Abide {
         let mut command = self.command();
         change(&mut command);
-        Abide::start(command)
+        Abide::start(command, self.folder.clone())
     }
 
     /// Starts a server, which must refuse to serve.

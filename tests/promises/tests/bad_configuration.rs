@@ -52,7 +52,7 @@ fn values_of_the_wrong_type_are_named() {
     check(
         &format!("{}[limits]\ncpu_ms_max = \"long\"\n", class()),
         4,
-        &["cpu_ms_max", "integer"],
+        &["cpu_ms_max", "long"],
     );
     check(
         &format!("show_errors = \"yes\"\n{}", class()),

@@ -34,10 +34,10 @@ async fn check_fault(fault: &str, written_before: bool) {
     for _ in 0..3 {
         let answer = abide.post("/fixture/a/add", "").await;
         asked += 1;
-        assert_eq!(answer.status, 500, "{answer:?}");
+        assert!(answer.status >= 500, "{answer:?}");
         let kind = answer.header("abide-error").unwrap_or_default().to_string();
         assert!(
-            ["reset", "unavailable"].contains(&kind.as_str()),
+            ["reset", "unavailable", "exception"].contains(&kind.as_str()),
             "{answer:?}"
         );
         assert!(

@@ -8,9 +8,9 @@ pub use cursor::Cursor;
 pub use row::{FromRow, Row, Rows};
 pub use value::{FromValue, Value};
 
+use crate::Result;
 use crate::host;
 use crate::transaction::Guard;
-use crate::Result;
 
 /// The object's own SQLite database.
 ///

@@ -67,7 +67,9 @@ impl Row {
     pub fn get<T: FromValue>(&self, column: usize) -> Result<T> {
         let Some(value) = self.values.get(column) else {
             let columns = self.values.len();
-            return Err(Error::new(format!("no column {column} in a row of {columns}")));
+            return Err(Error::new(format!(
+                "no column {column} in a row of {columns}"
+            )));
         };
         self.convert(column, value.clone())
     }
@@ -101,7 +103,9 @@ impl Row {
         if found == expected {
             return Ok(());
         }
-        Err(Error::new(format!("expected a row of {expected} columns, found {found}")))
+        Err(Error::new(format!(
+            "expected a row of {expected} columns, found {found}"
+        )))
     }
 }
 

@@ -38,12 +38,17 @@ impl alarm_handler::Guest for Object {
 
 impl rpc_handler::Guest for Object {
     async fn call(method: String, _: Vec<u8>) -> Result<Vec<u8>, Error> {
-        Err(error(format!("The RPC receiver does not implement the method \"{method}\".")))
+        Err(error(format!(
+            "The RPC receiver does not implement the method \"{method}\"."
+        )))
     }
 }
 
 impl websocket_handler::Guest for Object {
-    async fn message(_: websocket_handler::Socket, _: websocket_handler::SocketMessage) -> Result<(), Error> {
+    async fn message(
+        _: websocket_handler::Socket,
+        _: websocket_handler::SocketMessage,
+    ) -> Result<(), Error> {
         Ok(())
     }
 
@@ -57,7 +62,11 @@ impl websocket_handler::Guest for Object {
 }
 
 fn error(message: impl Into<String>) -> Error {
-    Error { name: "Error".into(), message: message.into(), flags: ErrorFlags::empty() }
+    Error {
+        name: "Error".into(),
+        message: message.into(),
+        flags: ErrorFlags::empty(),
+    }
 }
 
 export!(Object);

@@ -20,7 +20,11 @@ pub async fn answer(request: Request) -> Result<Response, Error> {
         ("POST", "sql") => text(count_in_sql().map_err(storage_error)?),
         ("GET", "sleep") => {
             let duration_ms = parameter(query, "ms").parse().unwrap_or(0);
-            text(events::peak_during(timers::sleep(duration_ms)).await.to_string())
+            text(
+                events::peak_during(timers::sleep(duration_ms))
+                    .await
+                    .to_string(),
+            )
         }
         ("GET", "wait") => {
             events::released().await;
@@ -57,7 +61,9 @@ fn route(url: &str) -> (&str, &str) {
 /// A parameter of the query, or nothing.
 fn parameter<'a>(query: &'a str, name: &str) -> &'a str {
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.find(|(key, _)| *key == name).map_or("", |(_, value)| value)
+    pairs
+        .find(|(key, _)| *key == name)
+        .map_or("", |(_, value)| value)
 }
 
 fn text(text: impl Into<String>) -> Result<Response, Error> {
@@ -65,7 +71,11 @@ fn text(text: impl Into<String>) -> Result<Response, Error> {
 }
 
 fn response(status: u16, body: Body) -> Response {
-    Response { status, headers: vec![("content-type".into(), b"text/plain".to_vec())], body }
+    Response {
+        status,
+        headers: vec![("content-type".into(), b"text/plain".to_vec())],
+        body,
+    }
 }
 
 fn who() -> String {
@@ -100,7 +110,10 @@ async fn next(stream: &mut StreamReader<u8>) -> Option<Vec<u8>> {
 
 fn count_in_kv() -> Result<String, StorageError> {
     let stored = kv::get("count")?.and_then(|value| String::from_utf8(value).ok());
-    let count = stored.and_then(|digits| digits.parse::<u64>().ok()).unwrap_or(0) + 1;
+    let count = stored
+        .and_then(|digits| digits.parse::<u64>().ok())
+        .unwrap_or(0)
+        + 1;
     kv::put("count", count.to_string().as_bytes())?;
     Ok(count.to_string())
 }

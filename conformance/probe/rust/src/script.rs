@@ -1,0 +1,306 @@
+//! What does each step do?
+
+use std::collections::HashMap;
+
+use serde_json::{Value as Json, json};
+
+use crate::durable::object::types::{Body, Error, Request, StorageError};
+use crate::durable::object::{kv, sql, state, storage, stubs, timers, transactions};
+use crate::{START_KEY, error, memory, wire, whole};
+
+/// Stands for a section, transaction or cursor that was never opened.
+const UNKNOWN: u64 = 999_999;
+
+/// How often `wait-for` looks.
+const LOOK_EVERY_MS: u64 = 2;
+
+/// The steps of one event, and what they have opened.
+#[derive(Default)]
+pub struct Script {
+    /// Numbers of transactions, sections and cursors by their labels.
+    open: HashMap<String, u64>,
+}
+
+/// What ends a step without a value.
+enum Stop {
+    /// The result of this step; the next one goes on.
+    Step(Json),
+    /// The event ends with this.
+    Event(Error),
+}
+
+type Outcome = Result<Json, Stop>;
+
+impl From<StorageError> for Stop {
+    fn from(error: StorageError) -> Stop {
+        Stop::Step(wire::storage_error(error))
+    }
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Stop {
+        Stop::Step(wire::plain_error(error))
+    }
+}
+
+/// A step that this probe cannot read is a mistake in the case.
+impl From<String> for Stop {
+    fn from(message: String) -> Stop {
+        Stop::Event(error("SyntaxError", &message))
+    }
+}
+
+impl Script {
+    pub async fn run(&mut self, steps: &[Json]) -> Result<Vec<Json>, Error> {
+        let mut results = Vec::new();
+        for step in steps {
+            match self.step(&Step::of(step)).await {
+                Ok(result) | Err(Stop::Step(result)) => results.push(result),
+                Err(Stop::Event(error)) => return Err(error),
+            }
+        }
+        Ok(results)
+    }
+
+    async fn step(&mut self, step: &Step<'_>) -> Outcome {
+        match step.operation {
+            "state.id" => Ok(json!(state::id())),
+            "state.name" => Ok(json!(state::name())),
+            "state.class" => Ok(json!(state::class_name())),
+            "abort" => nothing(state::abort(step.arguments.first().and_then(Json::as_str))),
+            "block" => Ok(self.opened(step.text(0)?, state::begin_block_concurrency())),
+            "unblock" => nothing(state::end_block_concurrency(self.number(step)?, Ok(()))),
+            "unblock.fail" => {
+                let failure = error(step.text(1)?, step.text(2)?);
+                nothing(state::end_block_concurrency(self.number(step)?, Err(&failure)))
+            }
+
+            "kv.get" => Ok(kv::get(step.text(0)?)?.map_or(Json::Null, wire::text_or_blob)),
+            "kv.get-many" => Ok(entries(kv::get_many(&step.texts(0)?)?)),
+            "kv.list" => Ok(entries(kv::list(&step.list_options())?)),
+            "kv.put" => nothing(kv::put(step.text(0)?, &wire::bytes(step.argument(1)?)?)?),
+            "kv.put-many" => nothing(kv::put_many(&step.entries(0)?)?),
+            "kv.delete" => Ok(json!(kv::delete(step.text(0)?)?)),
+            "kv.delete-many" => Ok(json!(kv::delete_many(&step.texts(0)?)?)),
+            "append" => {
+                let (key, text) = (step.text(0)?, step.text(1)?);
+                let before = kv::get(key)?.map(|before| [before, b" ".to_vec()].concat());
+                nothing(kv::put(key, &[before.unwrap_or_default(), text.into()].concat())?)
+            }
+            "count" => self.count(step).await,
+            "unless" => match kv::get(step.text(0)?)? {
+                Some(_) => Ok(json!([])),
+                None => self.nested(step.list(1)?).await,
+            },
+            "wait-for" => {
+                while kv::get(step.text(0)?)?.as_deref() != Some(step.text(1)?.as_bytes()) {
+                    timers::sleep(LOOK_EVERY_MS).await;
+                }
+                Ok(Json::Null)
+            }
+
+            "sql" => Ok(wire::rows(sql::exec(step.text(0)?, &step.parameters(1)?)?.rows)),
+            "sql-list" => {
+                let parameters = step.list(1)?.iter().map(wire::parameter).collect::<Result<Vec<_>, _>>()?;
+                Ok(wire::rows(sql::exec(step.text(0)?, &parameters)?.rows))
+            }
+            "sql.full" => {
+                let result = sql::exec(step.text(0)?, &step.parameters(1)?)?;
+                Ok(json!({"columns": result.columns, "rows": wire::rows(result.rows), "changes": result.changes}))
+            }
+            "sql.open" => {
+                let cursor = sql::open(step.text(1)?, &step.parameters(2)?)?;
+                self.opened(step.text(0)?, cursor.id);
+                Ok(json!(cursor.columns))
+            }
+            "sql.open-many" => {
+                for number in 0..step.number(0)? {
+                    let cursor = sql::open(step.text(1)?, &[])?;
+                    self.opened(&number.to_string(), cursor.id);
+                }
+                Ok(Json::Null)
+            }
+            "sql.next" => Ok(wire::rows(sql::next(self.number(step)?, step.number(1)? as u32)?)),
+            "sql.count" => {
+                let (cursor, mut count) = (self.number(step)?, 0);
+                loop {
+                    match sql::next(cursor, step.number(1)? as u32)?.len() {
+                        0 => return Ok(json!(count)),
+                        more => count += more,
+                    }
+                }
+            }
+            "sql.close" => nothing(sql::close(self.number(step)?)),
+            "sql.size" => Ok(json!(sql::database_size()?)),
+
+            "savepoint" => Ok(self.opened(step.text(0)?, transactions::savepoint()?)),
+            "begin" => Ok(self.opened(step.text(0)?, transactions::begin()?)),
+            "commit" => nothing(transactions::commit(self.number(step)?)?),
+            "rollback" => nothing(transactions::rollback(self.number(step)?)?),
+            "sync" => nothing(storage::sync().await?),
+            "delete-all" => nothing(storage::delete_all()?),
+
+            "sleep" => {
+                timers::sleep(step.number(0)?).await;
+                Ok(Json::Null)
+            }
+            "note.put" => {
+                let (name, value) = (step.text(0)?.to_string(), step.argument(1)?.clone());
+                memory::NOTES.with_borrow_mut(|notes| notes.insert(name, value));
+                Ok(Json::Null)
+            }
+            "note.get" => {
+                let name = step.text(0)?;
+                Ok(memory::NOTES.with_borrow(|notes| notes.get(name).cloned().unwrap_or_default()))
+            }
+            "signal" => nothing(memory::signal(step.text(0)?)),
+            "wait" => {
+                let times = step.arguments.get(1).and_then(Json::as_u64).unwrap_or(1);
+                nothing(memory::signalled(step.text(0)?, times).await)
+            }
+            "throw" => Err(Stop::Event(error(step.text(0)?, step.text(1)?))),
+            "trap" => core::arch::wasm32::unreachable(),
+            "start-with" => nothing(kv::put(START_KEY, step.argument(0)?.to_string().as_bytes())?),
+            "start-results" => Ok(Json::Array(memory::START_RESULTS.with_borrow(Clone::clone))),
+
+            "stubs.id-from-name" => Ok(json!(stubs::id_from_name(step.text(0)?, step.text(1)?)?)),
+            "stubs.new-id" => Ok(json!(stubs::new_unique_id(step.text(0)?)?)),
+            "stubs.id-from-string" => Ok(json!(stubs::id_from_string(step.text(0)?, step.text(1)?)?)),
+            "stubs.run" => {
+                let call = stubs::fetch(step.text(0)?, &step.target(1)?, request(step.argument(2)?));
+                let answer = whole(call.await?.body).await;
+                serde_json::from_slice(&answer).map_err(|why| Stop::from(why.to_string()))
+            }
+            "stubs.run-all" => {
+                let (target, key) = (step.target(1)?, step.text(3)?);
+                let mut calls = Vec::new();
+                for number in 1..=step.number(2)? {
+                    let steps = json!([["append", key, number.to_string()]]);
+                    calls.push(stubs::fetch(step.text(0)?, &target, request(&steps)));
+                }
+                for call in calls {
+                    call.await?;
+                }
+                Ok(Json::Null)
+            }
+            unknown => Err(format!("this probe does not know {unknown:?}").into()),
+        }
+    }
+
+    /// A read, other steps, and a write that depends on the read.
+    async fn count(&mut self, step: &Step<'_>) -> Outcome {
+        let key = step.text(0)?;
+        let before = kv::get(key)?.and_then(|text| String::from_utf8(text).ok()?.parse::<u64>().ok());
+        let next = before.unwrap_or(0) + 1;
+        if step.arguments.len() > 1 {
+            self.nested(step.list(1)?).await?;
+        }
+        kv::put(key, next.to_string().as_bytes())?;
+        Ok(json!(next))
+    }
+
+    async fn nested(&mut self, steps: &[Json]) -> Outcome {
+        let results = Box::pin(self.run(steps)).await;
+        results.map(Json::Array).map_err(Stop::Event)
+    }
+
+    fn opened(&mut self, label: &str, number: u64) -> Json {
+        self.open.insert(label.into(), number);
+        Json::Null
+    }
+
+    fn number(&self, step: &Step<'_>) -> Result<u64, String> {
+        Ok(self.open.get(step.text(0)?).copied().unwrap_or(UNKNOWN))
+    }
+}
+
+/// `[operation, argument, …]`
+struct Step<'a> {
+    operation: &'a str,
+    arguments: &'a [Json],
+}
+
+impl<'a> Step<'a> {
+    fn of(step: &'a Json) -> Step<'a> {
+        let parts = step.as_array().map(Vec::as_slice).unwrap_or_default();
+        let operation = parts.first().and_then(Json::as_str).unwrap_or_default();
+        Step { operation, arguments: parts.get(1..).unwrap_or_default() }
+    }
+
+    fn argument(&self, index: usize) -> Result<&'a Json, String> {
+        self.arguments.get(index).ok_or_else(|| format!("{} lacks argument {}", self.operation, index + 1))
+    }
+
+    fn text(&self, index: usize) -> Result<&'a str, String> {
+        text(self.argument(index)?)
+    }
+
+    fn number(&self, index: usize) -> Result<u64, String> {
+        let argument = self.argument(index)?;
+        argument.as_u64().ok_or_else(|| format!("{argument} is not a number"))
+    }
+
+    fn list(&self, index: usize) -> Result<&'a [Json], String> {
+        list(self.argument(index)?)
+    }
+
+    fn texts(&self, index: usize) -> Result<Vec<String>, String> {
+        self.list(index)?.iter().map(|item| text(item).map(String::from)).collect()
+    }
+
+    fn entries(&self, index: usize) -> Result<Vec<kv::Entry>, String> {
+        let entry = |pair: &Json| match list(pair)? {
+            [key, value] => Ok(kv::Entry { key: text(key)?.into(), value: wire::bytes(value)? }),
+            _ => Err(format!("{pair} is not a key and a value")),
+        };
+        self.list(index)?.iter().map(entry).collect()
+    }
+
+    fn list_options(&self) -> kv::ListOptions {
+        let option = |name| self.arguments.first().and_then(|options| options.get(name));
+        let text = |name| option(name).and_then(Json::as_str).map(String::from);
+        kv::ListOptions {
+            start: text("start"),
+            start_after: text("start-after"),
+            end: text("end"),
+            prefix: text("prefix"),
+            reverse: option("reverse").and_then(Json::as_bool).unwrap_or(false),
+            limit: option("limit").and_then(Json::as_u64).map(|limit| limit as u32),
+        }
+    }
+
+    fn parameters(&self, from: usize) -> Result<Vec<sql::Value>, String> {
+        self.arguments.get(from..).unwrap_or_default().iter().map(wire::parameter).collect()
+    }
+
+    fn target(&self, index: usize) -> Result<stubs::Target, String> {
+        let target = self.argument(index)?;
+        match (target.get("name"), target.get("id")) {
+            (Some(name), _) => Ok(stubs::Target::Name(text(name)?.into())),
+            (_, Some(id)) => Ok(stubs::Target::Id(text(id)?.into())),
+            _ => Err(format!("{target} is no object")),
+        }
+    }
+}
+
+/// For a function of the world that gives nothing.
+fn nothing(_done: ()) -> Outcome {
+    Ok(Json::Null)
+}
+
+fn entries(entries: Vec<kv::Entry>) -> Json {
+    entries.into_iter().map(|entry| json!([entry.key, wire::text_or_blob(entry.value)])).collect()
+}
+
+fn request(steps: &Json) -> Request {
+    let body = Body::Bytes(steps.to_string().into_bytes());
+    Request { method: "POST".into(), url: "http://object/run".into(), headers: Vec::new(), body, upgrade: None }
+}
+
+fn text(value: &Json) -> Result<&str, String> {
+    value.as_str().ok_or_else(|| format!("{value} is not a text"))
+}
+
+fn list(value: &Json) -> Result<&[Json], String> {
+    value.as_array().map(Vec::as_slice).ok_or_else(|| format!("{value} is not a list"))
+}

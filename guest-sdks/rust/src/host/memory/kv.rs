@@ -1,0 +1,83 @@
+//! Values by key, as rows of a table.
+
+use super::sql;
+use crate::kv::{Entry, ListOptions};
+use crate::{Error, Result};
+
+fn entries() -> Result<Vec<Entry>> {
+    let query = "SELECT CAST(key AS TEXT), value FROM _cf_KV ORDER BY key";
+    let rows = sql::exec(query, &[])?;
+    Ok(crate::Rows::new(rows.columns, rows.rows, 0)
+        .all::<(String, Vec<u8>)>()?
+        .into_iter()
+        .map(Entry::from)
+        .collect())
+}
+
+pub fn get(key: &str) -> Result<Option<Vec<u8>>> {
+    Ok(get_many(&[key.to_owned()])?.pop().map(|entry| entry.value))
+}
+
+pub fn get_many(keys: &[String]) -> Result<Vec<Entry>> {
+    let mut found = entries()?;
+    found.retain(|entry| keys.contains(&entry.key));
+    Ok(found)
+}
+
+pub fn list(options: &ListOptions) -> Result<Vec<Entry>> {
+    if options.start.is_some() && options.start_after.is_some() {
+        let text = "list() cannot be called with both start and startAfter values.";
+        return Err(Error::new(text));
+    }
+    if options.limit == Some(0) {
+        return Err(Error::new("List limit must be positive."));
+    }
+    let mut found = entries()?;
+    found.retain(|Entry { key, .. }| {
+        options.start.as_ref().is_none_or(|start| key >= start)
+            && options.start_after.as_ref().is_none_or(|after| key > after)
+            && options.end.as_ref().is_none_or(|end| key < end)
+            && options
+                .prefix
+                .as_ref()
+                .is_none_or(|prefix| key.starts_with(prefix))
+    });
+    if options.reverse {
+        found.reverse();
+    }
+    found.truncate(options.limit.map_or(usize::MAX, |limit| limit as usize));
+    Ok(found)
+}
+
+pub fn put(key: &str, value: &[u8]) -> Result<()> {
+    put_many(&[Entry::from((key, value))])
+}
+
+pub fn put_many(entries: &[Entry]) -> Result<()> {
+    let too_large = |entry: &&Entry| entry.key.len() + entry.value.len() > 2_097_152;
+    if let Some(entry) = entries.iter().find(too_large) {
+        let text = format!("kv entry {:?} is larger than 2097152 bytes", entry.key);
+        return Err(Error::new(text));
+    }
+    for entry in entries {
+        let (key, value) = (entry.key.as_bytes(), &entry.value[..]);
+        sql::exec(
+            "INSERT OR REPLACE INTO _cf_KV VALUES (?, ?)",
+            &crate::params![key, value],
+        )?;
+    }
+    Ok(())
+}
+
+pub fn delete(key: &str) -> Result<bool> {
+    Ok(delete_many(&[key.to_owned()])? == 1)
+}
+
+pub fn delete_many(keys: &[String]) -> Result<u64> {
+    let mut count = 0;
+    for key in keys {
+        let query = "DELETE FROM _cf_KV WHERE key = ?";
+        count += sql::exec(query, &crate::params![key.as_bytes()])?.changes;
+    }
+    Ok(count)
+}
