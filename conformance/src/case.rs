@@ -79,6 +79,8 @@ pub enum Ending {
     Answer,
     Exception { name: TextPattern, message: TextPattern },
     Reset { message: TextPattern },
+    /// One of these two, which hosts may choose.
+    Failure { message: TextPattern },
     /// Not what the case is about.
     Any,
 }

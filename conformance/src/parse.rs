@@ -160,7 +160,8 @@ fn event(line: usize, text: &str) -> Result<Event> {
     }
 }
 
-/// `with exception NAME MESSAGE`, `with reset MESSAGE`, or `in any way`.
+/// `with exception NAME MESSAGE`, `with reset MESSAGE`, `with failure MESSAGE` (either
+/// of them), or `in any way`.
 fn ending(text: &str) -> Result<Ending> {
     if text == "in any way" {
         return Ok(Ending::Any);
@@ -172,7 +173,8 @@ fn ending(text: &str) -> Result<Ending> {
             Ending::Exception { name: text_pattern(&mut rest)?, message: text_pattern(&mut rest)? }
         }
         ("with", "reset") => Ending::Reset { message: text_pattern(&mut rest)? },
-        _ => bail!("an event ends with exception NAME MESSAGE, with reset MESSAGE, or in any way"),
+        ("with", "failure") => Ending::Failure { message: text_pattern(&mut rest)? },
+        _ => bail!("an event ends with exception NAME MESSAGE, with reset MESSAGE, with failure MESSAGE, or in any way"),
     };
     nothing_left(rest)?;
     Ok(ending)

@@ -95,7 +95,7 @@ struct ServerTable {
 #[serde(deny_unknown_fields)]
 struct RouteTable {
     host: Option<String>,
-    path: String,
+    path: Spanned<String>,
     class: String,
 }
 
@@ -177,7 +177,8 @@ impl Config {
             routes: routes
                 .map(|route| RouteRule {
                     host: route.host,
-                    path: route.path,
+                    place: place.of(route.path.span().start),
+                    path: route.path.into_inner(),
                     class: route.class,
                 })
                 .collect(),
@@ -293,6 +294,10 @@ impl Place<'_> {
             .matches('\n')
             .count()
             + 1
+    }
+
+    fn of(&self, offset: usize) -> String {
+        format!("{}:{}", self.file.display(), self.line(offset))
     }
 
     fn error(&self, line: usize, message: &str) -> ConfigError {

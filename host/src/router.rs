@@ -28,6 +28,8 @@ pub struct RouteRule {
     /// For example `/rooms/{name}/{*rest}`; has one parameter, `name` or `id`.
     pub path: String,
     pub class: String,
+    /// File and line where it stands, for errors.
+    pub place: String,
 }
 
 /// Where a request goes, or why nowhere.
@@ -55,11 +57,11 @@ impl Router {
     pub fn new(classes: Arc<Classes>, rules: &[RouteRule]) -> Result<Router, RuleError> {
         let mut by_host: HashMap<_, matchit::Router<Arc<Class>>> = HashMap::new();
         for rule in rules {
-            let path = &rule.path;
+            let (path, place) = (&rule.path, &rule.place);
             let class = classes.get(&rule.class).ok_or_else(|| {
                 let class = &rule.class;
                 RuleError(format!(
-                    "route {path:?} names class {class:?}, which is not configured"
+                    "{place}: route {path:?} names class {class:?}, which is not configured"
                 ))
             })?;
             let named = ["{name}", "{id}", "{*name}"]
@@ -67,7 +69,7 @@ impl Router {
                 .any(|name| path.contains(name));
             if !named {
                 return Err(RuleError(format!(
-                    "route {path:?} does not say which object is meant; \
+                    "{place}: route {path:?} does not say which object is meant; \
                      put {{name}} or {{id}} into it, for example \"/rooms/{{name}}/{{*rest}}\""
                 )));
             }
@@ -76,7 +78,9 @@ impl Router {
                 .entry(host)
                 .or_default()
                 .insert(path, class.clone())
-                .map_err(|error| RuleError(format!("route {path:?} cannot be used: {error}")))?;
+                .map_err(|error| {
+                    RuleError(format!("{place}: route {path:?} cannot be used: {error}"))
+                })?;
         }
         Ok(Router {
             classes,
@@ -196,6 +200,7 @@ mod tests {
             host: host.map(Into::into),
             path: path.into(),
             class: class.into(),
+            place: "abide.toml:1".into(),
         }
     }
 

@@ -190,6 +190,10 @@ fn name_of<E>() -> &'static str {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ErrorFlags(u8);
 
+#[cfg_attr(
+    all(feature = "testing", not(target_family = "wasm")),
+    allow(dead_code, reason = "only the bindings take flags apart")
+)]
 impl ErrorFlags {
     pub const RETRYABLE: Self = Self(1);
     pub const OVERLOADED: Self = Self(2);

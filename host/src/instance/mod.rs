@@ -92,7 +92,8 @@ impl Instance {
         }
     }
 
-    /// Runs the constructor. When it fails, its turn is undone.
+    /// Runs the constructor. When it fails, its turn is undone, and whoever waits
+    /// for the instance gets the error.
     pub async fn start(&mut self) -> Result<(), Death> {
         let Some(lifecycle) = &self.handlers.lifecycle else {
             return Ok(());
@@ -102,10 +103,11 @@ impl Instance {
         {
             Ok(Ok(())) => Ok(()),
             // Sealed at once, so that the turn that failed is not committed.
-            Ok(Err(error)) => Err(fate.seal(Death::of_all(error.into()))),
+            Ok(Err(error)) => Err(fate.seal(Death::of_running(error.into()))),
             Err(trap) => Err(trap),
         };
-        run(&mut self.store, start).await
+        let started = run(&mut self.store, start).await;
+        started.map_err(|death| Death::of_all(death.error))
     }
 }
 

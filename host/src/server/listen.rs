@@ -1,7 +1,6 @@
 //! Accepts connections, speaks HTTP on them and ends them in order.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,9 +9,9 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::answer::{self, Body};
 use super::{ServerLimits, request};
@@ -33,6 +32,8 @@ const HTTP2_STREAMS_MAX: u32 = 1_000;
 /// because too many files are open.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
+type Http = auto::Builder<TokioExecutor>;
+
 pub struct Server {
     pub registry: Arc<Registry>,
     pub router: Router,
@@ -52,17 +53,9 @@ impl Server {
     /// Serves until `stop` ends, then lets requests end that have begun.
     pub async fn run(self, listener: TcpListener, stop: impl Future<Output = ()>) {
         let server = Arc::new(self);
+        let http = Arc::new(server.http());
         let connections = GracefulShutdown::new();
-        let mut http = auto::Builder::new(TokioExecutor::new());
-        http.http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_READ_TIMEOUT)
-            .max_headers(HEADERS_MAX)
-            .max_buf_size(server.limits.header_bytes_max + HEAD_BYTES_MARGIN);
-        http.http2()
-            .timer(TokioTimer::new())
-            .max_header_list_size((server.limits.header_bytes_max + HEAD_BYTES_MARGIN) as u32)
-            .max_concurrent_streams(HTTP2_STREAMS_MAX);
+        let (stopping, _) = watch::channel(false);
         let mut stop = std::pin::pin!(stop);
         loop {
             let (stream, peer) = tokio::select! {
@@ -76,23 +69,43 @@ impl Server {
                 },
                 () = &mut stop => break,
             };
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%peer, %error, "cannot switch off Nagle's algorithm");
-            }
-            let connection = connection(&http, server.clone(), stream);
-            tokio::spawn(log_end(peer, connections.watch(connection)));
+            let conversation = Conversation {
+                server: server.clone(),
+                http: http.clone(),
+                watcher: connections.watcher(),
+                stopping: stopping.subscribe(),
+            };
+            tokio::spawn(async move {
+                if let Err(error) = conversation.hold(stream).await {
+                    tracing::debug!(%peer, error, "a connection ended with an error");
+                }
+            });
         }
         drop(listener);
+        stopping.send_replace(true);
         let grace = Duration::from_millis(server.limits.shutdown_grace_ms);
-        if tokio::time::timeout(grace, connections.shutdown())
-            .await
-            .is_err()
-        {
+        let ended = tokio::time::timeout(grace, connections.shutdown()).await;
+        if ended.is_err() {
             tracing::warn!(
                 grace_ms = server.limits.shutdown_grace_ms,
                 "some requests did not end in time and are cut off"
             );
         }
+    }
+
+    fn http(&self) -> Http {
+        let head_bytes_max = self.limits.header_bytes_max + HEAD_BYTES_MARGIN;
+        let mut http = Http::new(TokioExecutor::new());
+        http.http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_READ_TIMEOUT)
+            .max_headers(HEADERS_MAX)
+            .max_buf_size(head_bytes_max);
+        http.http2()
+            .timer(TokioTimer::new())
+            .max_header_list_size(head_bytes_max as u32)
+            .max_concurrent_streams(HTTP2_STREAMS_MAX);
+        http
     }
 
     async fn answer(&self, request: hyper::Request<Incoming>) -> hyper::Response<Body> {
@@ -114,21 +127,29 @@ impl Server {
     }
 }
 
-fn connection(
-    http: &auto::Builder<TokioExecutor>,
+/// One connection, from its first byte to its end.
+struct Conversation {
     server: Arc<Server>,
-    stream: TcpStream,
-) -> impl hyper_util::server::graceful::GracefulConnection<Error = answer::Fault> + Send + 'static {
-    let service = service_fn(move |request| {
-        let server = server.clone();
-        async move { Ok::<_, Infallible>(server.answer(request).await) }
-    });
-    http.serve_connection(TokioIo::new(stream), service)
-        .into_owned()
+    http: Arc<Http>,
+    watcher: Watcher,
+    stopping: watch::Receiver<bool>,
 }
 
-async fn log_end(peer: SocketAddr, connection: impl Future<Output = Result<(), answer::Fault>>) {
-    if let Err(error) = connection.await {
-        tracing::debug!(%peer, error, "a connection ended with an error");
+impl Conversation {
+    async fn hold(mut self, stream: TcpStream) -> Result<(), answer::Fault> {
+        stream.set_nodelay(true)?;
+        // A connection that never says anything is not worth waiting for, neither
+        // now nor when the server stops.
+        tokio::select! {
+            spoke = tokio::time::timeout(HEADER_READ_TIMEOUT, stream.readable()) => spoke??,
+            _ = self.stopping.wait_for(|stopping| *stopping) => return Ok(()),
+        }
+        let server = self.server;
+        let service = service_fn(move |request| {
+            let server = server.clone();
+            async move { Ok::<_, Infallible>(server.answer(request).await) }
+        });
+        let connection = self.http.serve_connection(TokioIo::new(stream), service);
+        self.watcher.watch(connection.into_owned()).await
     }
 }

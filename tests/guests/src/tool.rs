@@ -97,7 +97,11 @@ mod tests {
         let mut runs = 0;
         installed_once(&stamp, "1", || bail!("interrupted")).expect_err("the interruption");
         for wanted in ["1", "1", "2"] {
-            installed_once(&stamp, wanted, || Ok(runs += 1)).expect("installed");
+            let install = || {
+                runs += 1;
+                Ok(())
+            };
+            installed_once(&stamp, wanted, install).expect("installed");
         }
         assert_eq!(runs, 2);
     }

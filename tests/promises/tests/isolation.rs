@@ -9,18 +9,20 @@ use promises::{Site, until};
 async fn objects_that_spin_do_not_delay_their_neighbours_and_are_reset() {
     let abide = Site::fixture("[limits]\ncpu_ms_max = 3000").serve();
     // More of them than there are processors.
-    let spinners: Vec<_> = (0..8)
+    let processors = std::thread::available_parallelism().map_or(2, usize::from);
+    let spinners: Vec<_> = (0..processors + 2)
         .map(|n| {
             let client = abide.client();
             tokio::spawn(async move { client.get(&format!("/fixture/spinner-{n}/spin")).await })
         })
         .collect();
     tokio::time::sleep(Duration::from_millis(200)).await;
-    for n in 0..20 {
+    let mut served = 0;
+    while spinners.iter().all(|spinner| !spinner.is_finished()) {
         let begin = Instant::now();
         assert_eq!(
             abide
-                .post(&format!("/fixture/neighbour-{n}/add"), "")
+                .post(&format!("/fixture/neighbour-{served}/add"), "")
                 .await
                 .number(),
             1
@@ -30,10 +32,11 @@ async fn objects_that_spin_do_not_delay_their_neighbours_and_are_reset() {
             "a neighbour waited {:?}",
             begin.elapsed()
         );
+        served += 1;
     }
     assert!(
-        spinners.iter().all(|spinner| !spinner.is_finished()),
-        "they spun all the while"
+        served >= 5,
+        "only {served} neighbours were served while the others spun"
     );
     for (n, spinner) in spinners.into_iter().enumerate() {
         spinner.await.expect("an answer").is_error("reset", "CPU");
