@@ -7,6 +7,7 @@
 //! * Shutting down lets requests that have begun end, within the grace period.
 
 mod answer;
+mod discard;
 mod listen;
 mod request;
 

@@ -14,6 +14,7 @@ use hyper::http::request::Parts;
 use tokio::sync::Notify;
 
 use super::Server;
+use super::discard::discard;
 use crate::class::Class;
 use crate::object::event::{Request, RequestBody};
 use crate::router::{RouteError, Target};
@@ -85,46 +86,19 @@ pub async fn read(
     request: hyper::Request<Incoming>,
 ) -> Result<Addressed, Refusal> {
     let (head, body) = request.into_parts();
-    let headers_bytes = head
-        .headers
-        .iter()
-        .map(|(name, value)| name.as_str().len() + value.len());
-    let (bytes, bytes_max) = (headers_bytes.sum::<usize>(), server.limits.header_bytes_max);
-    if bytes > bytes_max {
-        return Err(refuse(
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            format!("the request's headers have {bytes} bytes; at most {bytes_max} are accepted"),
-        ));
-    }
-    let body_bytes_max = server.limits.body_bytes_max;
-    if let Some(bytes) = body.size_hint().exact()
-        && bytes > body_bytes_max
-    {
-        return Err(refuse(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("the request's body has {bytes} bytes; at most {body_bytes_max} are accepted"),
-        ));
-    }
+    let (class, target) = match check(server, &head, &body) {
+        Ok(meant) => meant,
+        Err(refusal) => {
+            discard(body);
+            return Err(refusal);
+        }
+    };
     let host = host(&head);
-    let (class, target) = server
-        .router
-        .route(host, head.uri.path())
-        .map_err(|error| {
-            let status = match error {
-                RouteError::NoRoute { .. } | RouteError::UnknownClass { .. } => {
-                    StatusCode::NOT_FOUND
-                }
-                RouteError::NameNotText { .. } | RouteError::InvalidId { .. } => {
-                    StatusCode::BAD_REQUEST
-                }
-            };
-            refuse(status, error.to_string())
-        })?;
     let url = match head.uri.path_and_query() {
         Some(path) => format!("http://{host}{path}"),
         None => format!("http://{host}/"),
     };
-    let (body, overrun) = read_body(body, body_bytes_max).await;
+    let (body, overrun) = read_body(body, server.limits.body_bytes_max).await;
     let request = Request {
         method: head.method.as_str().into(),
         url,
@@ -136,6 +110,40 @@ pub async fn read(
         class,
         target,
         overrun,
+    })
+}
+
+/// The object that is meant, if the request may reach it.
+fn check(server: &Server, head: &Parts, body: &Incoming) -> Result<(Arc<Class>, Target), Refusal> {
+    let pairs = head.headers.iter();
+    let bytes: usize = pairs
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    let bytes_max = server.limits.header_bytes_max;
+    if bytes > bytes_max {
+        return Err(refuse(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            format!("the request's headers have {bytes} bytes; at most {bytes_max} are accepted"),
+        ));
+    }
+    let bytes_max = server.limits.body_bytes_max;
+    if let Some(bytes) = body.size_hint().exact()
+        && bytes > bytes_max
+    {
+        return Err(refuse(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the request's body has {bytes} bytes; at most {bytes_max} are accepted"),
+        ));
+    }
+    let routed = server.router.route(host(head), head.uri.path());
+    routed.map_err(|error| {
+        let status = match error {
+            RouteError::NoRoute { .. } | RouteError::UnknownClass { .. } => StatusCode::NOT_FOUND,
+            RouteError::NameNotText { .. } | RouteError::InvalidId { .. } => {
+                StatusCode::BAD_REQUEST
+            }
+        };
+        refuse(status, error.to_string())
     })
 }
 
@@ -166,7 +174,7 @@ async fn read_body(body: Incoming, bytes_max: u64) -> (RequestBody, Overrun) {
         None => Overrun(Some(Arc::default())),
     };
     let mut source = Source {
-        body,
+        body: Some(body),
         arrived: None,
         bytes_left: bytes_max,
         overrun: overrun.clone(),
@@ -186,7 +194,8 @@ async fn read_body(body: Incoming, bytes_max: u64) -> (RequestBody, Overrun) {
 
 /// A request's body, chunk by chunk, up to the limit.
 struct Source {
-    body: Incoming,
+    /// None when it has ended.
+    body: Option<Incoming>,
     /// What arrived while it was not yet known whether the body is small.
     arrived: Option<Bytes>,
     bytes_left: u64,
@@ -231,14 +240,11 @@ impl Stream for Source {
         if let Some(arrived) = self.arrived.take() {
             return Poll::Ready(Some(arrived));
         }
-        loop {
-            let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
-                Some(Ok(frame)) => frame,
-                Some(Err(error)) => {
-                    tracing::debug!(%error, "a request's body ended early");
-                    return Poll::Ready(None);
-                }
-                None => return Poll::Ready(None),
+        while let Some(body) = &mut self.body {
+            let Some(Ok(frame)) = ready!(Pin::new(body).poll_frame(cx)) else {
+                // At its end, or broken off: a stream cannot tell the difference.
+                self.body = None;
+                break;
             };
             // Trailers are dropped: the world has none.
             if let Ok(chunk) = frame.into_data() {
@@ -251,6 +257,15 @@ impl Stream for Source {
                 }
                 return Poll::Ready(Some(chunk));
             }
+        }
+        Poll::Ready(None)
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        if let Some(body) = self.body.take() {
+            discard(body);
         }
     }
 }

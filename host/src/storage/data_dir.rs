@@ -4,7 +4,8 @@
 //!
 //! * One process at a time uses a data directory: it holds the lock on `abide.lock`.
 //! * What the directory holds when it is opened is durable: a process that was
-//!   killed may have left files that only the page cache knew.
+//!   killed may have left files that only the page cache knew. Its number is then
+//!   still in `abide.lock`; a process that ends in order takes it out.
 //! * A WAL whose sync failed is not read again before `ObjectFiles::discard_unproven`.
 
 use std::collections::HashMap;
@@ -38,7 +39,7 @@ pub struct DataDir {
 impl DataDir {
     /// Opens the directory, creates it if need be, and locks it.
     ///
-    /// Blocks until everything in it is durable.
+    /// Blocks until everything in it is durable, if its last user was killed.
     pub fn open(path: &Path) -> Result<Arc<Self>> {
         let shown = path.display();
         match std::fs::create_dir_all(path) {
@@ -60,11 +61,13 @@ impl DataDir {
                 "the path of data directory {shown} is not UTF-8; choose another with --data DIR"
             );
         }
-        let lock = lock(&path)?;
+        let (lock, was_killed) = lock(&path)?;
         let dir = Dir::open_ambient_dir(&path, ambient_authority())
             .with_context(|| format!("cannot open data directory {shown}"))?;
-        disk::sync_file_system(&lock)
-            .with_context(|| format!("cannot make data directory {shown} durable"))?;
+        if was_killed {
+            disk::sync_file_system(&lock)
+                .with_context(|| format!("cannot make data directory {shown} durable"))?;
+        }
         Ok(Arc::new(Self {
             path,
             dir,
@@ -107,8 +110,20 @@ impl DataDir {
     }
 }
 
+impl Drop for DataDir {
+    fn drop(&mut self) {
+        // Every object that wrote holds the directory until it is durable.
+        if self.unproven.lock().is_empty()
+            && let Err(error) = self.lock.set_len(0)
+        {
+            tracing::warn!(%error, "cannot mark the data directory as closed in order");
+        }
+    }
+}
+
 /// Takes the lock of the directory and leaves the number of this process in it.
-fn lock(directory: &Path) -> Result<File> {
+/// Says whether a process before was killed while it held the lock.
+fn lock(directory: &Path) -> Result<(File, bool)> {
     let path = directory.join(LOCK_NAME);
     let shown = directory.display();
     let mut file = File::options()
@@ -142,11 +157,12 @@ fn lock(directory: &Path) -> Result<File> {
             return Err(error).with_context(|| format!("cannot lock {}", path.display()));
         }
     }
+    let was_killed = file.metadata().is_ok_and(|metadata| metadata.len() > 0);
     file.set_len(0)
         .and_then(|()| file.rewind())
         .and_then(|()| writeln!(file, "{}", std::process::id()))
         .with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(file)
+    Ok((file, was_killed))
 }
 
 #[cfg(test)]
@@ -162,6 +178,8 @@ mod tests {
         let expected = format!("is already in use by process {}", std::process::id());
         assert!(error.contains(&expected), "{error}");
         drop(data);
+        let lock = directory.path().join(LOCK_NAME);
+        assert_eq!(std::fs::metadata(lock).unwrap().len(), 0);
         DataDir::open(directory.path()).unwrap();
     }
 

@@ -54,6 +54,10 @@ impl Storage {
         if !self.began {
             return Ok(TurnEnd::Nothing);
         }
+        if let Some(message) = self.durable.failure() {
+            self.rollback_turn();
+            return Err(StorageError::Broken(message));
+        }
         self.commit_turn().map(TurnEnd::Committed)
     }
 

@@ -117,6 +117,7 @@ fn compile(module: &Path, core: &Path, toolchain: &str, runtime: &Path) -> Resul
         "build",
         "-mod=mod",
         "-buildvcs=false",
+        "-trimpath",
         "-buildmode=c-shared",
         LINKER_FLAGS,
         "-o",

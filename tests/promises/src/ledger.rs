@@ -86,12 +86,13 @@ impl Ledger {
             .count()
     }
 
-    /// The moment of one acknowledgement; `lot` draws which.
+    /// The moment of one acknowledgement since the recording began; `lot` draws which.
     pub fn some_acknowledgement(&self, lot: u64) -> Option<Moment> {
         let requests = self.objects.values().flatten();
         let moments: Vec<_> = requests
             .filter_map(|request| request.acknowledged)
             .map(|(moment, _)| moment)
+            .filter(|moment| *moment > 0)
             .collect();
         let index = lot as usize % moments.len().max(1);
         moments.get(index).copied()

@@ -199,7 +199,7 @@ fn a_database_whose_first_sync_failed_is_gone_after_recovery() {
     storage.put("n", b"1").unwrap();
     // The group's own sync works here; the object's must not be reached by it.
     storage.durable.fail("writing to disk failed".to_owned());
-    assert!(matches!(storage.end_turn(), Ok(TurnEnd::Committed(_))));
+    assert!(matches!(storage.end_turn(), Err(StorageError::Broken(_))));
     storage.recover_after_failed_sync().unwrap();
     assert!(!world.file("ab").exists() && !world.wal("ab").exists());
     assert_eq!(storage.get("n").unwrap(), None);

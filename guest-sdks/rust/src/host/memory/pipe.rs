@@ -10,16 +10,15 @@ use std::task::{Poll, Waker};
 struct Pipe {
     chunk: Option<Vec<u8>>,
     is_closed: bool,
+    /// Who waits for a change.
     waiting: Vec<Waker>,
 }
 
 impl Pipe {
-    /// Polls until `step` is done; each change wakes the other side.
-    async fn until<T>(pipe: &RefCell<Pipe>, mut step: impl FnMut(&mut Pipe) -> Poll<T>) -> T {
+    async fn poll_until<T>(pipe: &RefCell<Pipe>, mut step: impl FnMut(&mut Pipe) -> Poll<T>) -> T {
         poll_fn(|cx| {
             let mut pipe = pipe.borrow_mut();
             let result = step(&mut pipe);
-            pipe.waiting.drain(..).for_each(Waker::wake);
             if result.is_pending() {
                 pipe.waiting.push(cx.waker().clone());
             }
@@ -28,10 +27,14 @@ impl Pipe {
         .await
     }
 
-    fn close(pipe: &RefCell<Pipe>) {
-        let mut pipe = pipe.borrow_mut();
-        pipe.is_closed = true;
-        pipe.waiting.drain(..).for_each(Waker::wake);
+    fn replace(&mut self, chunk: Option<Vec<u8>>) {
+        self.chunk = chunk;
+        self.waiting.drain(..).for_each(Waker::wake);
+    }
+
+    fn close(&mut self) {
+        self.is_closed = true;
+        self.waiting.drain(..).for_each(Waker::wake);
     }
 }
 
@@ -51,10 +54,10 @@ pub fn pipe() -> (ByteWriter, ByteReader) {
 impl ByteReader {
     /// The next bytes, at most `bytes_max` of them; none at the end.
     pub async fn read(&mut self, bytes_max: usize) -> Option<Vec<u8>> {
-        Pipe::until(&self.0, |pipe| match pipe.chunk.take() {
+        Pipe::poll_until(&self.0, |pipe| match pipe.chunk.take() {
             Some(mut chunk) => {
                 let rest = chunk.split_off(chunk.len().min(bytes_max));
-                pipe.chunk = Some(rest).filter(|rest| !rest.is_empty());
+                pipe.replace(Some(rest).filter(|rest| !rest.is_empty()));
                 Poll::Ready(Some(chunk))
             }
             None if pipe.is_closed => Poll::Ready(None),
@@ -66,8 +69,7 @@ impl ByteReader {
 
 impl Drop for ByteReader {
     fn drop(&mut self) {
-        self.0.borrow_mut().chunk = None;
-        Pipe::close(&self.0);
+        self.0.borrow_mut().close();
     }
 }
 
@@ -75,13 +77,12 @@ impl ByteWriter {
     /// Says whether the reader took all of it.
     pub async fn write(&mut self, bytes: Vec<u8>) -> bool {
         let mut bytes = Some(bytes);
-        Pipe::until(&self.0, |pipe| {
+        Pipe::poll_until(&self.0, |pipe| {
             if pipe.is_closed {
                 return Poll::Ready(false);
             }
-            if let Some(bytes) = bytes.take() {
-                pipe.chunk = Some(bytes);
-                return Poll::Pending;
+            if bytes.is_some() {
+                pipe.replace(bytes.take());
             }
             match pipe.chunk {
                 Some(_) => Poll::Pending,
@@ -94,6 +95,6 @@ impl ByteWriter {
 
 impl Drop for ByteWriter {
     fn drop(&mut self) {
-        Pipe::close(&self.0);
+        self.0.borrow_mut().close();
     }
 }
