@@ -26,6 +26,8 @@ pub struct Event {
     pub target: Target,
     /// How many such events are sent at once.
     pub times: usize,
+    /// It is sent when all events before it are answered.
+    pub is_after_all: bool,
     /// How long to wait before it is sent.
     pub delay_ms: u64,
     /// The next event does not wait for the answer of this one.
@@ -61,7 +63,10 @@ pub enum Expected {
     /// Nothing was stated: anything but an error.
     Success,
     Value(Value),
-    Error { kind: ErrorKind, message: TextPattern },
+    Error {
+        kind: ErrorKind,
+        message: TextPattern,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,10 +82,17 @@ pub enum ErrorKind {
 #[derive(Debug)]
 pub enum Ending {
     Answer,
-    Exception { name: TextPattern, message: TextPattern },
-    Reset { message: TextPattern },
+    Exception {
+        name: TextPattern,
+        message: TextPattern,
+    },
+    Reset {
+        message: TextPattern,
+    },
     /// One of these two, which hosts may choose.
-    Failure { message: TextPattern },
+    Failure {
+        message: TextPattern,
+    },
     /// Not what the case is about.
     Any,
 }

@@ -21,7 +21,9 @@ const TEXT_BYTES_MAX: usize = 256 << 20;
 /// Integers beyond this are not exact in every language's JSON.
 const JSON_INTEGER_MAX: u64 = (1 << 53) - 1;
 
-const EXPRESSIONS: [&str; 7] = ["repeat", "series", "concat", "list", "name-of", "saved", "upper"];
+const EXPRESSIONS: [&str; 7] = [
+    "repeat", "series", "concat", "list", "name-of", "saved", "upper",
+];
 
 /// What the words of one run of a case stand for.
 pub struct Names {
@@ -32,7 +34,10 @@ pub struct Names {
 impl Names {
     /// `token` keeps this run's objects apart from those of all others.
     pub fn new(token: impl Into<String>) -> Names {
-        Names { token: token.into(), saved: HashMap::new() }
+        Names {
+            token: token.into(),
+            saved: HashMap::new(),
+        }
     }
 
     pub fn name_of(&self, label: &str) -> String {
@@ -40,12 +45,18 @@ impl Names {
     }
 
     pub fn saved(&self, word: &str) -> Result<Value> {
-        self.saved.get(word).cloned().with_context(|| format!("nothing was saved as {word:?}"))
+        self.saved
+            .get(word)
+            .cloned()
+            .with_context(|| format!("nothing was saved as {word:?}"))
     }
 
     /// What was saved under a word; saves `value` if nothing was.
     pub fn saved_or(&mut self, word: &str, value: &Value) -> Value {
-        self.saved.entry(word.into()).or_insert_with(|| value.clone()).clone()
+        self.saved
+            .entry(word.into())
+            .or_insert_with(|| value.clone())
+            .clone()
     }
 
     pub fn is_expression(&self, value: &Value) -> bool {
@@ -59,9 +70,13 @@ impl Names {
             return expanded.with_context(|| format!("in {value}"));
         }
         Ok(match value {
-            Value::Array(items) => items.iter().map(|item| self.expand(item)).collect::<Result<_>>()?,
+            Value::Array(items) => items
+                .iter()
+                .map(|item| self.expand(item))
+                .collect::<Result<_>>()?,
             Value::Object(fields) => {
-                let expand = |(key, field): (&String, &Value)| Ok((key.clone(), self.expand(field)?));
+                let expand =
+                    |(key, field): (&String, &Value)| Ok((key.clone(), self.expand(field)?));
                 Value::Object(fields.iter().map(expand).collect::<Result<_>>()?)
             }
             other => other.clone(),
@@ -74,7 +89,9 @@ impl Names {
             "saved" => self.saved(text(argument)?)?,
             "upper" => json!(text(&self.expand(argument)?)?.to_uppercase()),
             "concat" => {
-                let Value::Array(parts) = self.expand(argument)? else { bail!("concat takes a list of texts") };
+                let Value::Array(parts) = self.expand(argument)? else {
+                    bail!("concat takes a list of texts")
+                };
                 json!(parts.iter().map(text).collect::<Result<Vec<_>>>()?.concat())
             }
             "list" => {
@@ -92,7 +109,9 @@ impl Names {
             "series" => {
                 let [part, separator, count] = arguments(argument)?;
                 let (part, count) = (text(part)?, number(count)?);
-                let parts: Vec<_> = (1..=count).map(|n| part.replace("{}", &n.to_string())).collect();
+                let parts: Vec<_> = (1..=count)
+                    .map(|n| part.replace("{}", &n.to_string()))
+                    .collect();
                 json!(parts.join(text(separator)?))
             }
             _ => bail!("there is no expression {name:?}"),
@@ -101,22 +120,34 @@ impl Names {
 }
 
 fn expression(value: &Value) -> Option<(&str, &Value)> {
-    let Value::Object(fields) = value else { return None };
+    let Value::Object(fields) = value else {
+        return None;
+    };
     let (name, argument) = fields.iter().next()?;
     (fields.len() == 1 && EXPRESSIONS.contains(&name.as_str())).then_some((name, argument))
 }
 
 fn arguments<const COUNT: usize>(value: &Value) -> Result<[&Value; COUNT]> {
-    let items: Vec<&Value> = value.as_array().map(|items| items.iter().collect()).unwrap_or_default();
-    items.try_into().ok().with_context(|| format!("takes a list of {COUNT}"))
+    let items: Vec<&Value> = value
+        .as_array()
+        .map(|items| items.iter().collect())
+        .unwrap_or_default();
+    items
+        .try_into()
+        .ok()
+        .with_context(|| format!("takes a list of {COUNT}"))
 }
 
 fn text(value: &Value) -> Result<&str> {
-    value.as_str().with_context(|| format!("{value} is not a text"))
+    value
+        .as_str()
+        .with_context(|| format!("{value} is not a text"))
 }
 
 fn number(value: &Value) -> Result<usize> {
-    let number = value.as_u64().with_context(|| format!("{value} is not a count"))?;
+    let number = value
+        .as_u64()
+        .with_context(|| format!("{value} is not a count"))?;
     Ok(usize::try_from(number)?)
 }
 
@@ -130,7 +161,10 @@ pub fn on_the_wire(value: Value) -> Value {
             None => json!({ "real": format!("{:?}", number.as_f64().unwrap_or(f64::NAN)) }),
         },
         Value::Array(items) => items.into_iter().map(on_the_wire).collect(),
-        Value::Object(fields) => fields.into_iter().map(|(key, field)| (key, on_the_wire(field))).collect(),
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(key, field)| (key, on_the_wire(field)))
+            .collect(),
         other => other,
     }
 }
@@ -150,15 +184,26 @@ mod tests {
         check(json!({"repeat": ["ab", 3]}), json!("ababab"));
         check(json!({"series": ["c{}", ", ", 3]}), json!("c1, c2, c3"));
         check(json!({"concat": ["x", {"repeat": ["y", 2]}]}), json!("xyy"));
-        check(json!({"list": [{"real": "1.5"}, 2]}), json!([{"real": "1.5"}, {"real": "1.5"}]));
+        check(
+            json!({"list": [{"real": "1.5"}, 2]}),
+            json!([{"real": "1.5"}, {"real": "1.5"}]),
+        );
         check(json!({"name-of": "a"}), json!("t-a"));
         check(json!({"upper": "0a"}), json!("0A"));
-        check(json!({"start": "a", "limit": 1}), json!({"start": "a", "limit": 1}));
+        check(
+            json!({"start": "a", "limit": 1}),
+            json!({"start": "a", "limit": 1}),
+        );
     }
 
     #[test]
     fn mistakes_are_refused() {
-        for value in [json!({"repeat": ["x"]}), json!({"saved": "x"}), json!({"upper": 1}), json!({"repeat": ["x", -1]})] {
+        for value in [
+            json!({"repeat": ["x"]}),
+            json!({"saved": "x"}),
+            json!({"upper": 1}),
+            json!({"repeat": ["x", -1]}),
+        ] {
             assert!(Names::new("t").expand(&value).is_err(), "{value}");
         }
     }
@@ -166,6 +211,9 @@ mod tests {
     #[test]
     fn numbers_keep_their_kind_on_the_wire() {
         assert_eq!(on_the_wire(json!([1, -1.0])), json!([1, {"real": "-1.0"}]));
-        assert_eq!(on_the_wire(json!(i64::MIN)), json!({"integer": "-9223372036854775808"}));
+        assert_eq!(
+            on_the_wire(json!(i64::MIN)),
+            json!({"integer": "-9223372036854775808"})
+        );
     }
 }

@@ -17,7 +17,11 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(120);
 /// Large values come back whole.
 const ANSWER_BYTES_MAX: u64 = 256 << 20;
 
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
 
 /// A host that serves the probe.
 #[derive(Clone)]
@@ -37,7 +41,11 @@ pub enum Address {
 #[derive(Debug)]
 pub enum Answer {
     Results(Vec<Value>),
-    Failure { status: u16, kind: Option<String>, text: String },
+    Failure {
+        status: u16,
+        kind: Option<String>,
+        text: String,
+    },
 }
 
 impl Host {
@@ -46,7 +54,11 @@ impl Host {
             .http_status_as_error(false)
             .timeout_global(Some(ANSWER_DEADLINE))
             .build();
-        Host { agent: config.new_agent(), url: url.trim_end_matches('/').into(), error_header }
+        Host {
+            agent: config.new_agent(),
+            url: url.trim_end_matches('/').into(),
+            error_header,
+        }
     }
 
     pub fn run(&self, class: &str, address: &Address, steps: &Value) -> Result<Answer> {
@@ -56,18 +68,30 @@ impl Host {
         };
         let url = format!("{}/{class}/{object}/run", self.url);
         let request = self.agent.post(&url).content_type("application/json");
-        let mut response = request.send(serde_json::to_vec(steps)?).with_context(|| format!("POST {url}"))?;
+        let mut response = request
+            .send(serde_json::to_vec(steps)?)
+            .with_context(|| format!("POST {url}"))?;
         let status = response.status().as_u16();
-        let kind = self.error_header.as_ref().and_then(|header| response.headers().get(header));
+        let kind = self
+            .error_header
+            .as_ref()
+            .and_then(|header| response.headers().get(header));
         let kind = kind.and_then(|kind| kind.to_str().ok()).map(String::from);
-        let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).lossy_utf8(true).read_to_string();
+        let text = response
+            .body_mut()
+            .with_config()
+            .limit(ANSWER_BYTES_MAX)
+            .lossy_utf8(true)
+            .read_to_string();
         let text = text.with_context(|| format!("POST {url}: reading the answer"))?;
         if status != 200 {
             return Ok(Answer::Failure { status, kind, text });
         }
         match serde_json::from_str(&text) {
             Ok(results) => Ok(Answer::Results(results)),
-            Err(error) => bail!("POST {url}: the answer is not a list of results ({error}): {text}"),
+            Err(error) => {
+                bail!("POST {url}: the answer is not a list of results ({error}): {text}")
+            }
         }
     }
 }

@@ -28,19 +28,28 @@ pub fn cases_folder() -> PathBuf {
 
 /// Reads all `*.cases` files of a folder, in the order of their names.
 pub fn read_cases(folder: &Path) -> Result<Vec<Case>> {
-    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let entries =
+        std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let mut paths = Vec::new();
     for entry in entries {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "cases") {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "cases")
+        {
             paths.push(path);
         }
     }
     paths.sort();
     let mut cases = Vec::new();
     for path in paths {
-        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let topic = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        let topic = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         cases.extend(parse::parse(&topic, &text).with_context(|| path.display().to_string())?);
     }
     Ok(cases)

@@ -51,19 +51,35 @@ fn check(arguments: Arguments) -> Result<ExitCode> {
     let folder = arguments.cases.unwrap_or_else(conformance::cases_folder);
     let all = conformance::read_cases(&folder)?;
     let lacks = Lacks(arguments.lacks);
-    if let Some(word) = lacks.0.iter().find(|word| !all.iter().any(|case| case.needs.contains(word))) {
+    if let Some(word) = lacks
+        .0
+        .iter()
+        .find(|word| !all.iter().any(|case| case.needs.contains(word)))
+    {
         bail!("--lacks {word}: no case needs that; README.md lists the words");
     }
-    let is_meant = |case: &Case| case.promise.contains(&arguments.filter) || case.topic.contains(&arguments.filter);
-    let (cases, left_out): (Vec<_>, Vec<_>) =
-        all.iter().filter(|case| is_meant(case)).partition(|case| !lacks.prevent(case) && (arguments.slow || !case.is_slow));
+    let is_meant = |case: &Case| {
+        case.promise.contains(&arguments.filter) || case.topic.contains(&arguments.filter)
+    };
+    let (cases, left_out): (Vec<_>, Vec<_>) = all
+        .iter()
+        .filter(|case| is_meant(case))
+        .partition(|case| !lacks.prevent(case) && (arguments.slow || !case.is_slow));
     let host = Host::new(&arguments.url, arguments.error_header);
     let failed = run_all(&cases, &host, &lacks, arguments.at_once.max(1));
-    println!("{} passed, {failed} failed, {} left out", cases.len() - failed, left_out.len());
+    println!(
+        "{} passed, {failed} failed, {} left out",
+        cases.len() - failed,
+        left_out.len()
+    );
     if cases.is_empty() {
         bail!("no case was run");
     }
-    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// Returns how many failed.
@@ -74,7 +90,10 @@ fn run_all(cases: &[&Case], host: &Host, lacks: &Lacks, at_once: usize) -> usize
             if let Err(error) = run(case, host, lacks) {
                 failed.fetch_add(1, Ordering::Relaxed);
                 let _one_at_a_time = report.lock();
-                println!("FAILED {}.cases:{} {}\n  {error:#}", case.topic, case.line, case.promise);
+                println!(
+                    "FAILED {}.cases:{} {}\n  {error:#}",
+                    case.topic, case.line, case.promise
+                );
             }
         }
     };

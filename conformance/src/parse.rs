@@ -36,7 +36,11 @@ pub fn parse(topic: &str, text: &str) -> Result<Vec<Case>> {
     }
     for case in &cases {
         if case.events.iter().all(|event| event.steps.is_empty()) {
-            bail!("line {}: the case {:?} has no steps", case.line, case.promise);
+            bail!(
+                "line {}: the case {:?} has no steps",
+                case.line,
+                case.promise
+            );
         }
     }
     Ok(cases)
@@ -50,7 +54,14 @@ fn add(cases: &mut Vec<Case>, topic: &str, line: usize, statement: &str) -> Resu
             bail!("a case needs a promise of its own");
         }
         let topic = topic.to_string();
-        cases.push(Case { topic, promise, line, needs: Vec::new(), is_slow: false, events: Vec::new() });
+        cases.push(Case {
+            topic,
+            promise,
+            line,
+            needs: Vec::new(),
+            is_slow: false,
+            events: Vec::new(),
+        });
         return Ok(());
     }
     let case = cases.last_mut().context("a file begins with a case")?;
@@ -58,7 +69,12 @@ fn add(cases: &mut Vec<Case>, topic: &str, line: usize, statement: &str) -> Resu
         "needs" => case.needs.extend(rest.split_whitespace().map(String::from)),
         "slow" => case.is_slow = true,
         "event" => case.events.push(event(line, rest)?),
-        "ends" => case.events.last_mut().context("there is no event yet")?.ending = ending(rest)?,
+        "ends" => {
+            case.events
+                .last_mut()
+                .context("there is no event yet")?
+                .ending = ending(rest)?
+        }
         _ => {
             if case.events.is_empty() {
                 case.events.push(event(line, "")?);
@@ -86,7 +102,9 @@ fn statements(text: &str) -> Vec<(usize, String)> {
             }
             _ => statements.push((index + 1, content.to_string())),
         }
-        let is_prose = ["case ", "needs "].iter().any(|word| content.starts_with(word));
+        let is_prose = ["case ", "needs "]
+            .iter()
+            .any(|word| content.starts_with(word));
         if !is_prose {
             depth += open_brackets(content);
         }
@@ -110,13 +128,14 @@ fn open_brackets(line: &str) -> i32 {
     depth
 }
 
-/// `[on [CLASS/]LABEL | on [CLASS/]name EXPR | on [CLASS/]id EXPR] [x TIMES] [after MS ms] [in background]`
+/// `[on [CLASS/]LABEL | on [CLASS/]name EXPR | on [CLASS/]id EXPR] [x TIMES] [after all] [after MS ms] [in background]`
 fn event(line: usize, text: &str) -> Result<Event> {
     let mut event = Event {
         line,
         class: DEFAULT_CLASS.into(),
         target: Target::Label(DEFAULT_LABEL.into()),
         times: 1,
+        is_after_all: false,
         delay_ms: 0,
         in_background: false,
         steps: Vec::new(),
@@ -146,12 +165,19 @@ fn event(line: usize, text: &str) -> Result<Event> {
                 event.times = count.parse().context("how many times?")?;
             }
             "after" => {
-                let (duration_ms, after) = split_word(rest);
-                event.delay_ms = duration_ms.parse().context("after how long?")?;
-                rest = after.strip_prefix("ms").context("after so many ms")?;
+                let (what, after) = split_word(rest);
+                rest = after;
+                if what == "all" {
+                    event.is_after_all = true;
+                } else {
+                    event.delay_ms = what.parse().context("after how long?")?;
+                    rest = after.strip_prefix("ms").context("after so many ms")?;
+                }
             }
             "in" => {
-                let (_, after) = rest.split_once("background").context("did you mean: in background")?;
+                let (_, after) = rest
+                    .split_once("background")
+                    .context("did you mean: in background")?;
                 rest = after.trim_start();
                 event.in_background = true;
             }
@@ -169,12 +195,19 @@ fn ending(text: &str) -> Result<Ending> {
     let (with, rest) = split_word(text);
     let (kind, mut rest) = split_word(rest);
     let ending = match (with, kind) {
-        ("with", "exception") => {
-            Ending::Exception { name: text_pattern(&mut rest)?, message: text_pattern(&mut rest)? }
-        }
-        ("with", "reset") => Ending::Reset { message: text_pattern(&mut rest)? },
-        ("with", "failure") => Ending::Failure { message: text_pattern(&mut rest)? },
-        _ => bail!("an event ends with exception NAME MESSAGE, with reset MESSAGE, with failure MESSAGE, or in any way"),
+        ("with", "exception") => Ending::Exception {
+            name: text_pattern(&mut rest)?,
+            message: text_pattern(&mut rest)?,
+        },
+        ("with", "reset") => Ending::Reset {
+            message: text_pattern(&mut rest)?,
+        },
+        ("with", "failure") => Ending::Failure {
+            message: text_pattern(&mut rest)?,
+        },
+        _ => bail!(
+            "an event ends with exception NAME MESSAGE, with reset MESSAGE, with failure MESSAGE, or in any way"
+        ),
     };
     nothing_left(rest)?;
     Ok(ending)
@@ -193,7 +226,12 @@ fn step(line: usize, text: &str) -> Result<Step> {
         Some(expected) => expected_of(expected.trim_start())?,
         None => Expected::Success,
     };
-    Ok(Step { line, text: text.into(), script: script.into(), expected })
+    Ok(Step {
+        line,
+        text: text.into(),
+        script: script.into(),
+        expected,
+    })
 }
 
 fn expected_of(text: &str) -> Result<Expected> {
@@ -222,8 +260,14 @@ fn text_pattern(rest: &mut &str) -> Result<TextPattern> {
     let is_regex = rest.starts_with('~');
     *rest = rest.trim_start_matches('~');
     let text = next_value(rest)?.context("a text is missing")?;
-    let text = text.as_str().with_context(|| format!("{text} is not a text"))?;
-    if is_regex { TextPattern::regex(text) } else { Ok(TextPattern::Exact(text.into())) }
+    let text = text
+        .as_str()
+        .with_context(|| format!("{text} is not a text"))?;
+    if is_regex {
+        TextPattern::regex(text)
+    } else {
+        Ok(TextPattern::Exact(text.into()))
+    }
 }
 
 /// Takes one JSON value off the front; none at the end and before `=>`.
@@ -246,7 +290,8 @@ fn nothing_left(rest: &str) -> Result<()> {
 
 fn split_word(text: &str) -> (&str, &str) {
     let text = text.trim();
-    text.split_once(char::is_whitespace).map_or((text, ""), |(word, rest)| (word, rest.trim_start()))
+    text.split_once(char::is_whitespace)
+        .map_or((text, ""), |(word, rest)| (word, rest.trim_start()))
 }
 
 #[cfg(test)]
@@ -259,9 +304,18 @@ mod tests {
 
     #[test]
     fn a_case_without_events_is_one_event() {
-        let cases = parse("kv", "# c\ncase it works\n  kv.put \"a\" [1,\n  2]\n  => null\n  kv.get \"a\"\n").unwrap();
-        let [case] = &cases[..] else { panic!("one case") };
-        assert_eq!((case.promise.as_str(), case.line, case.events.len()), ("it works", 2, 1));
+        let cases = parse(
+            "kv",
+            "# c\ncase it works\n  kv.put \"a\" [1,\n  2]\n  => null\n  kv.get \"a\"\n",
+        )
+        .unwrap();
+        let [case] = &cases[..] else {
+            panic!("one case")
+        };
+        assert_eq!(
+            (case.promise.as_str(), case.line, case.events.len()),
+            ("it works", 2, 1)
+        );
         let steps = &case.events[0].steps;
         assert_eq!(steps[0].script, json!(["kv.put", "a", [1, 2]]));
         assert!(matches!(&steps[0].expected, Expected::Value(Value::Null)));
@@ -271,16 +325,29 @@ mod tests {
     #[test]
     fn events_say_where_how_often_and_how_they_end() {
         let text = "case c\nneeds x y\nslow\nevent on other/b x 10 after 5 ms in background\n throw \"E\" \"m\"\n\
-                    ends with exception \"E\" ~\"m.*\"\nevent on id {\"saved\": \"x\"}\n abort\nends with reset \"r\"";
+                    ends with exception \"E\" ~\"m.*\"\nevent after all on id {\"saved\": \"x\"}\n abort\nends with reset \"r\"";
         let cases = parse("t", text).unwrap();
         let case = &cases[0];
         assert!(case.is_slow && case.needs == ["x", "y"]);
-        let [first, second] = &case.events[..] else { panic!("two events") };
-        assert_eq!((first.class.as_str(), first.times, first.delay_ms, first.in_background), ("other", 10, 5, true));
+        let [first, second] = &case.events[..] else {
+            panic!("two events")
+        };
+        assert_eq!(
+            (
+                first.class.as_str(),
+                first.times,
+                first.delay_ms,
+                first.in_background
+            ),
+            ("other", 10, 5, true)
+        );
         assert!(matches!(&first.target, Target::Label(label) if label == "b"));
-        assert!(matches!(&first.ending, Ending::Exception { message, .. } if message.matches("mmm")));
+        assert!(
+            matches!(&first.ending, Ending::Exception { message, .. } if message.matches("mmm"))
+        );
         assert!(matches!(&second.target, Target::Id(value) if *value == json!({"saved": "x"})));
         assert!(matches!(&second.ending, Ending::Reset { .. }));
+        assert!(second.is_after_all && !first.is_after_all);
     }
 
     #[test]
@@ -292,7 +359,15 @@ mod tests {
             _ => None,
         };
         let kinds: Vec<_> = cases[0].events[0].steps.iter().map(kind).collect();
-        assert_eq!(kinds, [Some(ErrorKind::Any), Some(ErrorKind::Invalid), Some(ErrorKind::Sqlite(2067)), None]);
+        assert_eq!(
+            kinds,
+            [
+                Some(ErrorKind::Any),
+                Some(ErrorKind::Invalid),
+                Some(ErrorKind::Sqlite(2067)),
+                None
+            ]
+        );
     }
 
     #[test]

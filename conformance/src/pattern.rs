@@ -18,7 +18,9 @@ pub enum TextPattern {
 impl TextPattern {
     pub fn regex(text: &str) -> Result<TextPattern> {
         let regex = Regex::new(&format!("(?s)^(?:{text})$"));
-        regex.map(TextPattern::Regex).map_err(|error| anyhow!("bad pattern {text:?}: {error}"))
+        regex
+            .map(TextPattern::Regex)
+            .map_err(|error| anyhow!("bad pattern {text:?}: {error}"))
     }
 
     pub fn matches(&self, text: &str) -> bool {
@@ -156,7 +158,8 @@ fn same_number(expected: &Value, got: &Value, numbers: Numbers) -> bool {
     match (number(expected), number(got)) {
         (Some(Number::Integer(a)), Some(Number::Integer(b))) => a == b,
         (Some(Number::Real(a)), Some(Number::Real(b))) => same_real(a, b),
-        (Some(Number::Integer(a)), Some(Number::Real(b))) | (Some(Number::Real(b)), Some(Number::Integer(a))) => {
+        (Some(Number::Integer(a)), Some(Number::Real(b)))
+        | (Some(Number::Real(b)), Some(Number::Integer(a))) => {
             numbers == Numbers::Loose && same_real(a as f64, b)
         }
         _ => false,
@@ -201,7 +204,11 @@ mod tests {
         check(json!(1), json!({"real": "1.0"}), false);
         check(json!(1.0), json!({"real": "1.0"}), true);
         check(json!(1.0), json!(1), false);
-        check(json!(9223372036854775807i64), json!({"integer": "9223372036854775807"}), true);
+        check(
+            json!(9223372036854775807i64),
+            json!({"integer": "9223372036854775807"}),
+            true,
+        );
         check(json!({"real": "Infinity"}), json!({"real": "inf"}), true);
         check(json!(-0.0), json!({"real": "0.0"}), false);
         check(json!([[1.5]]), json!([[{"real": "1.5"}]]), true);
@@ -227,7 +234,8 @@ mod tests {
     #[test]
     fn a_word_stands_for_what_it_first_met() {
         let mut names = Names::new("case");
-        let mut try_match = |pattern, got| matches(&pattern, &got, &mut names, Numbers::Exact).unwrap();
+        let mut try_match =
+            |pattern, got| matches(&pattern, &got, &mut names, Numbers::Exact).unwrap();
         assert!(try_match(json!({"same": "x"}), json!("1")));
         assert!(try_match(json!({"same": "x"}), json!("1")));
         assert!(!try_match(json!({"same": "x"}), json!("2")));

@@ -31,7 +31,11 @@ impl Lacks {
 
     fn numbers(&self) -> Numbers {
         let loose = self.0.iter().any(|word| word == "exact-integers");
-        if loose { Numbers::Loose } else { Numbers::Exact }
+        if loose {
+            Numbers::Loose
+        } else {
+            Numbers::Exact
+        }
     }
 }
 
@@ -41,6 +45,11 @@ pub fn run(case: &Case, host: &Host, lacks: &Lacks) -> Result<()> {
     let mut flying = Vec::new();
     let mut failures = String::new();
     for (index, event) in case.events.iter().enumerate() {
+        if event.is_after_all {
+            for (index, event, sent) in flying.drain(..) {
+                collect(index, event, sent, &mut names, lacks, &mut failures);
+            }
+        }
         let sent = send(event, host, &names).with_context(|| format!("line {}", event.line))?;
         if event.in_background {
             flying.push((index, event, sent));
@@ -62,7 +71,9 @@ type Sent = Vec<JoinHandle<Result<Answer>>>;
 fn send(event: &Event, host: &Host, names: &Names) -> Result<Sent> {
     let mut steps = Vec::new();
     for step in &event.steps {
-        let script = names.expand(&step.script).with_context(|| format!("line {}: {}", step.line, step.text))?;
+        let script = names
+            .expand(&step.script)
+            .with_context(|| format!("line {}: {}", step.line, step.text))?;
         steps.push(on_the_wire(script));
     }
     let steps = Value::Array(steps);
@@ -79,17 +90,33 @@ fn send(event: &Event, host: &Host, names: &Names) -> Result<Sent> {
             Target::Id(id) => Address::Id(text(id)?),
         };
         let (host, class, steps) = (host.clone(), event.class.clone(), steps.clone());
-        sent.push(std::thread::spawn(move || host.run(&class, &address, &steps)));
+        sent.push(std::thread::spawn(move || {
+            host.run(&class, &address, &steps)
+        }));
     }
     Ok(sent)
 }
 
-fn collect(index: usize, event: &Event, sent: Sent, names: &mut Names, lacks: &Lacks, failures: &mut String) {
+fn collect(
+    index: usize,
+    event: &Event,
+    sent: Sent,
+    names: &mut Names,
+    lacks: &Lacks,
+    failures: &mut String,
+) {
     for handle in sent {
-        let answer = handle.join().unwrap_or_else(|_| bail!("the client panicked"));
+        let answer = handle
+            .join()
+            .unwrap_or_else(|_| bail!("the client panicked"));
         let verdict = answer.and_then(|answer| check(event, answer, names, lacks));
         if let Err(error) = verdict {
-            let _ = writeln!(failures, "event {} (line {}): {error:#}", index + 1, event.line);
+            let _ = writeln!(
+                failures,
+                "event {} (line {}): {error:#}",
+                index + 1,
+                event.line
+            );
         }
     }
 }
@@ -98,25 +125,43 @@ fn check(event: &Event, answer: Answer, names: &mut Names, lacks: &Lacks) -> Res
     let results = match (&event.ending, answer) {
         (Ending::Answer, Answer::Results(results)) => results,
         (Ending::Answer, Answer::Failure { status, kind, text }) => {
-            bail!("failed with {status}{}: {}", shown_kind(&kind), shortened(text.trim()))
+            bail!(
+                "failed with {status}{}: {}",
+                shown_kind(&kind),
+                shortened(text.trim())
+            )
         }
         (Ending::Any, _) => return Ok(()),
         (Ending::Exception { name, message }, answer) => {
             return check_failure("exception", &[name, message], answer);
         }
         (Ending::Reset { message }, answer) => return check_failure("reset", &[message], answer),
-        (Ending::Failure { message }, answer) => return check_failure(ANY_FAILURE, &[message], answer),
+        (Ending::Failure { message }, answer) => {
+            return check_failure(ANY_FAILURE, &[message], answer);
+        }
     };
     let mut report = String::new();
     for (index, step) in event.steps.iter().enumerate() {
         let Some(result) = results.get(index) else {
-            let _ = write!(report, "\n  line {}: {}\n    gave no result", step.line, shortened(&step.text));
+            let _ = write!(
+                report,
+                "\n  line {}: {}\n    gave no result",
+                step.line,
+                shortened(&step.text)
+            );
             break;
         };
         if !step_holds(step, result, names, lacks).with_context(|| format!("line {}", step.line))? {
-            let (line, text, got) = (step.line, shortened(&step.text), shortened(&result.to_string()));
+            let (line, text, got) = (
+                step.line,
+                shortened(&step.text),
+                shortened(&result.to_string()),
+            );
             let expected = shortened(&shown_expected(&step.expected));
-            let _ = write!(report, "\n  line {line}: {text}\n    expected {expected}\n    got      {got}");
+            let _ = write!(
+                report,
+                "\n  line {line}: {text}\n    expected {expected}\n    got      {got}"
+            );
         }
     }
     if !report.is_empty() {
@@ -131,12 +176,26 @@ fn check_failure(kind: &str, patterns: &[&TextPattern], answer: Answer) -> Resul
     let expected = format!("{kind} {}", shown.join(" "));
     match answer {
         Answer::Results(results) => {
-            bail!("expected {expected}, got an answer: {}", shortened(&Value::Array(results).to_string()))
+            bail!(
+                "expected {expected}, got an answer: {}",
+                shortened(&Value::Array(results).to_string())
+            )
         }
-        Answer::Failure { status, kind: got_kind, text } => {
-            let is_kind = got_kind.as_ref().is_none_or(|got| got == kind || kind == ANY_FAILURE);
-            if status < 500 || !is_kind || !patterns.iter().all(|pattern| pattern.occurs_in(&text)) {
-                bail!("expected {expected}, got {status}{}: {}", shown_kind(&got_kind), shortened(text.trim()));
+        Answer::Failure {
+            status,
+            kind: got_kind,
+            text,
+        } => {
+            let is_kind = got_kind
+                .as_ref()
+                .is_none_or(|got| got == kind || kind == ANY_FAILURE);
+            if status < 500 || !is_kind || !patterns.iter().all(|pattern| pattern.occurs_in(&text))
+            {
+                bail!(
+                    "expected {expected}, got {status}{}: {}",
+                    shown_kind(&got_kind),
+                    shortened(text.trim())
+                );
             }
             Ok(())
         }
@@ -157,7 +216,8 @@ fn step_holds(step: &Step, result: &Value, names: &mut Names, lacks: &Lacks) -> 
                 ErrorKind::Any => true,
                 ErrorKind::Invalid => got_kind.is_none_or(|got| got == "invalid"),
                 ErrorKind::Sqlite(code) => {
-                    got_kind.is_none_or(|got| got == "sqlite") && got_code.is_none_or(|got| got == *code)
+                    got_kind.is_none_or(|got| got == "sqlite")
+                        && got_code.is_none_or(|got| got == *code)
                 }
             };
             is_kind && got_message.is_some_and(|got| message.matches(got))
@@ -169,14 +229,25 @@ fn shown_expected(expected: &Expected) -> String {
     match expected {
         Expected::Success => "success".into(),
         Expected::Value(value) => value.to_string(),
-        Expected::Error { kind: ErrorKind::Any, message } => format!("error {message}"),
-        Expected::Error { kind: ErrorKind::Invalid, message } => format!("invalid {message}"),
-        Expected::Error { kind: ErrorKind::Sqlite(code), message } => format!("sqlite {code} {message}"),
+        Expected::Error {
+            kind: ErrorKind::Any,
+            message,
+        } => format!("error {message}"),
+        Expected::Error {
+            kind: ErrorKind::Invalid,
+            message,
+        } => format!("invalid {message}"),
+        Expected::Error {
+            kind: ErrorKind::Sqlite(code),
+            message,
+        } => format!("sqlite {code} {message}"),
     }
 }
 
 fn shown_kind(kind: &Option<String>) -> String {
-    kind.as_ref().map(|kind| format!(" ({kind})")).unwrap_or_default()
+    kind.as_ref()
+        .map(|kind| format!(" ({kind})"))
+        .unwrap_or_default()
 }
 
 fn shortened(text: &str) -> String {
@@ -189,7 +260,10 @@ fn shortened(text: &str) -> String {
 /// A word that no other run of a case uses, so that each has objects of its own.
 fn token() -> String {
     static RUNS: AtomicU64 = AtomicU64::new(0);
-    format!("c{:016x}", RandomState::new().hash_one(RUNS.fetch_add(1, Ordering::Relaxed)))
+    format!(
+        "c{:016x}",
+        RandomState::new().hash_one(RUNS.fetch_add(1, Ordering::Relaxed))
+    )
 }
 
 #[cfg(test)]
@@ -201,29 +275,52 @@ mod tests {
     use super::*;
 
     fn step(expected: Expected) -> Step {
-        Step { line: 1, text: String::new(), script: json!([]), expected }
+        Step {
+            line: 1,
+            text: String::new(),
+            script: json!([]),
+            expected,
+        }
     }
 
     fn holds(expected: Expected, result: Value) -> bool {
-        step_holds(&step(expected), &result, &mut Names::new("t"), &Lacks::default()).unwrap()
+        step_holds(
+            &step(expected),
+            &result,
+            &mut Names::new("t"),
+            &Lacks::default(),
+        )
+        .unwrap()
     }
 
     #[test]
     fn an_error_is_no_success() {
         assert!(holds(Expected::Success, json!(null)));
-        assert!(!holds(Expected::Success, json!({"error": {"message": "x"}})));
-        assert!(!holds(Expected::Value(json!(null)), json!({"error": {"message": "x"}})));
+        assert!(!holds(
+            Expected::Success,
+            json!({"error": {"message": "x"}})
+        ));
+        assert!(!holds(
+            Expected::Value(json!(null)),
+            json!({"error": {"message": "x"}})
+        ));
     }
 
     #[test]
     fn errors_are_compared_by_kind_code_and_message() {
-        let error = |kind| Expected::Error { kind, message: TextPattern::Exact("x".into()) };
+        let error = |kind| Expected::Error {
+            kind,
+            message: TextPattern::Exact("x".into()),
+        };
         let got = json!({"error": {"kind": "sqlite", "code": 19, "message": "x"}});
         assert!(holds(error(ErrorKind::Any), got.clone()));
         assert!(holds(error(ErrorKind::Sqlite(19)), got.clone()));
         assert!(!holds(error(ErrorKind::Sqlite(1)), got.clone()));
         assert!(!holds(error(ErrorKind::Invalid), got));
-        assert!(!holds(error(ErrorKind::Any), json!({"error": {"message": "y"}})));
+        assert!(!holds(
+            error(ErrorKind::Any),
+            json!({"error": {"message": "y"}})
+        ));
         assert!(!holds(error(ErrorKind::Any), json!("x")));
     }
 
@@ -232,7 +329,15 @@ mod tests {
         let message = TextPattern::Exact("boom".into());
         let failure = |status, kind: &str| {
             let text = "Error: boom".to_string();
-            check_failure("reset", &[&message], Answer::Failure { status, kind: Some(kind.into()), text })
+            check_failure(
+                "reset",
+                &[&message],
+                Answer::Failure {
+                    status,
+                    kind: Some(kind.into()),
+                    text,
+                },
+            )
         };
         assert!(failure(500, "reset").is_ok());
         assert!(failure(500, "exception").is_err());

@@ -7,20 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 
 use crate::instance::component::Component;
-use crate::object::id::IdMaker;
-
-/// What an object of a class may use. Defaults are in `config`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// An object leaves memory when nothing happened for so long.
-    pub idle_timeout_ms: u64,
-    pub memory_bytes_max: u64,
-    /// Between two waits.
-    pub cpu_ms_max: u64,
-    pub storage_bytes_max: u64,
-    /// Events that wait for an object.
-    pub mailbox_events_max: usize,
-}
+use crate::limits::Limits;
+use crate::object::id::{ClassIds, IdMaker};
 
 /// Counts how often a class's code was replaced; begins at 1.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -78,6 +66,14 @@ impl Classes {
         }
     }
 
+    /// What makes and checks the ids of each class.
+    pub fn ids(&self) -> ClassIds {
+        let classes = self.iter();
+        classes
+            .map(|class| (class.name.clone(), class.ids.clone()))
+            .collect()
+    }
+
     pub fn get(&self, name: &str) -> Option<&Arc<Class>> {
         self.by_name.get(name)
     }
@@ -90,12 +86,5 @@ impl Classes {
 /// A class whose code does nothing.
 #[cfg(test)]
 pub fn of_name_only(name: &str) -> Class {
-    let limits = Limits {
-        idle_timeout_ms: 1,
-        memory_bytes_max: 1,
-        cpu_ms_max: 1,
-        storage_bytes_max: 1,
-        mailbox_events_max: 1,
-    };
-    Class::new(name, limits, Component::empty())
+    Class::new(name, Limits::default(), Component::empty())
 }

@@ -9,9 +9,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::class::Limits;
+use crate::limits::{Limits, ServerLimits};
 use crate::router::RouteRule;
-use crate::server::ServerLimits;
 
 pub const FILE_NAME: &str = "abide.toml";
 const LISTEN: &str = "127.0.0.1:8787";
@@ -122,11 +121,11 @@ impl Config {
             listen: LISTEN.into(),
             data: source.join(DATA),
             show_errors: None,
-            server: server_limits_default(),
+            server: ServerLimits::default(),
             classes: vec![ClassConfig {
                 name: class.into(),
                 code: Code::Source(source.into()),
-                limits: limits_default(),
+                limits: Limits::default(),
             }],
             routes: Vec::new(),
         }
@@ -142,7 +141,7 @@ impl Config {
                 &format!("{}, in: {written}", error.message().trim_end()),
             )
         })?;
-        let defaults = parsed.limits.over(&limits_default(), &place)?;
+        let defaults = parsed.limits.over(&Limits::default(), &place)?;
         let mut classes = Vec::new();
         for (name, table) in parsed.classes {
             let line = place.line(name.span().start);
@@ -166,7 +165,7 @@ impl Config {
                            [classes.counter]\n    source = \"path/to/its/folder\"";
             return Err(place.error(1, message));
         }
-        let server = parsed.server.over(&server_limits_default(), &place)?;
+        let server = parsed.server.over(&ServerLimits::default(), &place)?;
         let routes = parsed.routes.into_iter();
         Ok(Config {
             listen: parsed.listen.unwrap_or_else(|| LISTEN.into()),
@@ -252,24 +251,6 @@ impl ServerTable {
 }
 
 const MONTH_MS: u64 = 30 * 24 * 3_600_000;
-
-fn limits_default() -> Limits {
-    Limits {
-        idle_timeout_ms: 10_000,
-        memory_bytes_max: 128 << 20,
-        cpu_ms_max: 30_000,
-        storage_bytes_max: 10 << 30,
-        mailbox_events_max: 1_000,
-    }
-}
-
-fn server_limits_default() -> ServerLimits {
-    ServerLimits {
-        header_bytes_max: 32 << 10,
-        body_bytes_max: 100 << 20,
-        shutdown_grace_ms: 10_000,
-    }
-}
 
 /// Names of classes are also names of folders, and parts of addresses.
 fn check_class_name(name: &str) -> Result<(), String> {
@@ -363,7 +344,7 @@ mod tests {
         let class = &config.classes[0];
         assert_eq!(class.name, "counter");
         assert_eq!(class.code, Code::Source("/srv/src".into()));
-        assert_eq!(class.limits, limits_default());
+        assert_eq!(class.limits, Limits::default());
     }
 
     #[test]

@@ -22,4 +22,5 @@ pub mod storage;
 
 mod class;
 mod clock;
+mod limits;
 mod places;

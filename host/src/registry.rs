@@ -12,40 +12,50 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use dashmap::DashMap;
 
 use crate::class::{Class, Classes};
+use crate::object::error::ObjectError;
 use crate::object::event::Event;
 use crate::object::handle::Handle;
-use crate::object::id::ObjectId;
+use crate::object::id::{ObjectId, Target};
+use crate::object::identity::Identity;
+use crate::object::life::{self, Home};
 use crate::object::mailbox::Refusal;
-use crate::object::{self, Identity, ObjectError};
-use crate::places::Places;
-use crate::router::Target;
+use crate::places::{Places, live_objects_max};
 use crate::storage::{Committer, DataDir};
 
-/// What every object of the process shares.
+/// The objects to which something happens, or happened just now.
+type Objects = DashMap<(Arc<str>, ObjectId), Arc<Handle>>;
+
 pub struct Registry {
     pub classes: Arc<Classes>,
-    pub data: Arc<DataDir>,
-    pub committer: Committer,
-    pub places: Places,
-    objects: DashMap<(Arc<str>, ObjectId), Arc<Handle>>,
+    home: Arc<Home>,
+    objects: Arc<Objects>,
     closing: Arc<AtomicBool>,
 }
 
 impl Registry {
     pub fn new(classes: Arc<Classes>, data: Arc<DataDir>, committer: Committer) -> Arc<Registry> {
-        Arc::new(Registry {
-            classes,
+        let objects = Arc::<Objects>::default();
+        let home = Home {
+            ids: Arc::new(classes.ids()),
             data,
             committer,
-            places: Places::new(crate::places::live_objects_max()),
-            objects: DashMap::new(),
+            places: Places::new(live_objects_max()),
+            make_room: {
+                let objects = objects.clone();
+                Box::new(move || make_room(&objects))
+            },
+        };
+        Arc::new(Registry {
+            classes,
+            home: Arc::new(home),
+            objects,
             closing: Arc::default(),
         })
     }
 
     /// Gives an event to an object, which is woken if it sleeps. An event that
     /// the object cannot take is answered at once.
-    pub fn send(self: &Arc<Registry>, class: &Arc<Class>, target: &Target, mut event: Event) {
+    pub fn send(&self, class: &Arc<Class>, target: &Target, mut event: Event) {
         let id = match target {
             Target::Id(id) => *id,
             Target::Name(name) => class.ids.from_name(name),
@@ -66,12 +76,7 @@ impl Registry {
         }
     }
 
-    fn handle(
-        self: &Arc<Registry>,
-        class: &Arc<Class>,
-        id: ObjectId,
-        target: &Target,
-    ) -> Arc<Handle> {
+    fn handle(&self, class: &Arc<Class>, id: ObjectId, target: &Target) -> Arc<Handle> {
         let key = (class.name.clone(), id);
         if let Some(handle) = self.objects.get(&key) {
             handle.identity.addressed_as(target);
@@ -81,31 +86,12 @@ impl Registry {
             let identity = Arc::new(Identity::new(class.name.clone(), id));
             identity.addressed_as(target);
             let handle = Arc::new(Handle::new(identity, class.clone(), self.closing.clone()));
-            tokio::spawn(object::live(self.clone(), handle.clone()));
+            let objects = self.objects.clone();
+            let forget = move |handle: &Handle| forget(&objects, handle);
+            tokio::spawn(life::live(self.home.clone(), handle.clone(), forget));
             handle
         });
         entry.clone()
-    }
-
-    /// Forgets an object whose mailbox is empty; from then on it takes no event.
-    /// Says whether it is forgotten.
-    pub fn forget(&self, handle: &Handle) -> bool {
-        let key = (handle.identity.class.clone(), handle.identity.id);
-        let forgotten = self
-            .objects
-            .remove_if(&key, |_, handle| handle.close_if_empty());
-        forgotten.is_some()
-    }
-
-    /// Asks the idlest object to leave.
-    pub fn make_room(&self) {
-        let idle = self.objects.iter().filter_map(|handle| {
-            let since_ms = handle.idle_since_ms()?;
-            Some((since_ms, handle.clone()))
-        });
-        if let Some((_, idlest)) = idle.min_by_key(|(since_ms, _)| *since_ms) {
-            idlest.give_up_place();
-        }
     }
 
     pub fn live_objects(&self) -> usize {
@@ -125,5 +111,24 @@ impl Registry {
             .iter()
             .filter(|handle| handle.class.name == class.name);
         of_class.for_each(|handle| handle.ring());
+    }
+}
+
+/// Forgets an object whose mailbox is empty; from then on it takes no event. Says
+/// whether it is forgotten.
+fn forget(objects: &Objects, handle: &Handle) -> bool {
+    let key = (handle.identity.class.clone(), handle.identity.id);
+    let forgotten = objects.remove_if(&key, |_, handle| handle.close_if_empty());
+    forgotten.is_some()
+}
+
+/// Asks the idlest object to leave.
+fn make_room(objects: &Objects) {
+    let idle = objects.iter().filter_map(|handle| {
+        let since_ms = handle.idle_since_ms()?;
+        Some((since_ms, handle.clone()))
+    });
+    if let Some((_, idlest)) = idle.min_by_key(|(since_ms, _)| *since_ms) {
+        idlest.give_up_place();
     }
 }

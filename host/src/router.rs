@@ -11,14 +11,7 @@ use std::sync::Arc;
 use percent_encoding::percent_decode_str;
 
 use crate::class::{Class, Classes};
-use crate::object::id::{InvalidId, ObjectId};
-
-/// Which object of a class is meant.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Target {
-    Name(String),
-    Id(ObjectId),
-}
+use crate::object::id::{InvalidId, ObjectId, Target};
 
 /// A route as the configuration states it.
 #[derive(Clone, Debug)]

@@ -264,8 +264,6 @@ class Script {
         return this.runAll(first, second, third, args[3]);
       case "sql-list":
         return [...sql.exec(first, ...second).raw()];
-      case "wait-for":
-        return this.waitFor(first, second);
       case "append": {
         const before = kv.get(first);
         return kv.put(first, before === undefined ? second : `${before} ${second}`) ?? null;
@@ -273,12 +271,6 @@ class Script {
       default:
         throw new Thrown(new Error(`this probe does not know ${operation}`));
     }
-  }
-
-  // Until a key has this value.
-  async waitFor(key, value) {
-    while (this.object.ctx.storage.kv.get(key) !== value) await scheduler.wait(2);
-    return null;
   }
 
   async signalled(name, times) {

@@ -121,9 +121,12 @@ impl Kv {
     ///
     /// ```
     /// # durable_object::testing::run(async |state| {
+    /// #[derive(serde::Serialize)]
+    /// struct Tea { minutes: f64 }
+    ///
     /// let kv = state.storage().kv();
-    /// kv.put_as("answer", &42)?;
-    /// assert_eq!(kv.get("answer")?.unwrap(), b"42");
+    /// kv.put_as("mate", &Tea { minutes: 5.5 })?;
+    /// assert_eq!(kv.get("mate")?.unwrap(), br#"{"minutes":5.5}"#);
     /// # Ok(()) }).unwrap();
     /// ```
     pub fn put_as(&self, key: &str, value: &(impl Serialize + ?Sized)) -> Result<()> {

@@ -37,8 +37,10 @@
 //! What the host promises, how events interleave and what a panic does:
 //! [`DurableObject`]. What is durable and when: [`Storage`].
 //!
-//! With the feature `testing`, objects can be tested natively: [`testing`].
-//! Without it, what needs a host panics outside of a component.
+//! With the feature `testing`, objects can be tested natively, see the module
+//! `testing`. Without it, what needs a host panics outside of a component.
+
+#![warn(missing_docs)]
 
 // The generated macro names its bindings by the path that a user's crate has.
 extern crate self as durable_object;
@@ -103,3 +105,8 @@ pub mod __private {
     pub use crate::export::{Classes, Started, start};
     pub use wit_bindgen;
 }
+
+/// Runs the examples of the README as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

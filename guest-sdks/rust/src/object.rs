@@ -87,7 +87,7 @@ pub trait DurableObject: Sized + 'static {
     /// each time, plus up to a quarter; then the alarm is gone. A new alarm that
     /// this sets replaces the retry. Limit: 15 minutes.
     ///
-    /// Unless implemented it fails.
+    /// Unless implemented it fails, with a text that says so.
     async fn alarm(&self, info: AlarmInfo) -> Result<()> {
         let _ = info;
         Err(Error::new(

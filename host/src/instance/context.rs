@@ -9,12 +9,14 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use super::limits::{Burst, MemoryMeter};
 use super::log::{Channel, GuestLog};
-use crate::class::Classes;
+use super::turnstile::Turnstile;
 use crate::clock;
 use crate::object::body::BodyWatch;
+use crate::object::error::ObjectError;
+use crate::object::id::ClassIds;
+use crate::object::identity::Identity;
 use crate::object::input_gate::{InputGate, Stamp};
 use crate::object::outlet::Outlet;
-use crate::object::{Identity, ObjectError};
 use crate::storage::{Storage, StorageError};
 
 /// Waits that an instance may have begun and not ended.
@@ -24,7 +26,7 @@ pub const WAITS_MAX: usize = 10_000;
 #[derive(Clone)]
 pub struct Surroundings {
     pub object: Arc<Identity>,
-    pub classes: Arc<Classes>,
+    pub ids: Arc<ClassIds>,
     pub storage: Arc<Mutex<Storage>>,
     pub outlet: Arc<Outlet>,
 }
@@ -33,6 +35,7 @@ pub struct Context {
     pub around: Surroundings,
     pub meter: MemoryMeter,
     pub burst: Arc<Burst>,
+    pub turnstile: Arc<Turnstile>,
     pub fate: Fate,
     /// One clone for each wait that has begun and not ended.
     pub waits: Arc<()>,
@@ -127,6 +130,7 @@ impl Context {
         Context {
             meter: MemoryMeter::new(memory_bytes_max),
             burst,
+            turnstile: Arc::default(),
             fate: Fate::default(),
             waits: Arc::default(),
             transaction_sections: Vec::new(),
@@ -178,11 +182,11 @@ impl Context {
     /// May a wait that began at `stamp` end now? If not, `waker` is told when to
     /// ask again.
     pub fn admits(&mut self, stamp: Stamp, waker: &Waker) -> bool {
-        let admitted = self.gate.admits(stamp);
-        if !admitted {
+        if !self.gate.admits(stamp) {
             self.held_back.push(waker.clone());
+            return false;
         }
-        admitted
+        self.turnstile.pass(Some(waker))
     }
 
     /// May a new event enter now? If not, `waker` is told when to ask again.

@@ -6,8 +6,6 @@
 //! ever.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use wasmtime::component::{HasSelf, Linker};
@@ -15,19 +13,7 @@ use wasmtime::{Config, Engine};
 
 use super::bindings::DurableObject;
 use super::context::Context;
-
-/// One tick. A guest that computes longer than this lets other objects run.
-pub const TICK: Duration = Duration::from_millis(10);
-
-/// Ticks since the process began; also a cheap clock.
-#[derive(Clone, Default)]
-pub struct Ticks(Arc<AtomicU64>);
-
-impl Ticks {
-    pub fn now(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
+use super::ticks::{TICK, Ticks};
 
 /// Compiles components and creates instances.
 #[derive(Clone)]
@@ -55,7 +41,7 @@ impl Host {
             .spawn(move || {
                 loop {
                     std::thread::sleep(TICK);
-                    counter.0.fetch_add(1, Ordering::Relaxed);
+                    counter.advance();
                     ticking_engine.increment_epoch();
                 }
             })

@@ -4,12 +4,12 @@
 use bytes::Bytes;
 use wasmtime::component::{Accessor, StreamReader};
 
-use super::Handlers;
 use super::bindings::durable::object::types::{Body, Error, Request, Response};
 use super::body::{Incoming, Outgoing};
 use super::context::Context;
-use crate::object::ObjectError;
+use super::handlers::Handlers;
 use crate::object::body;
+use crate::object::error::ObjectError;
 use crate::object::event::{self, RequestBody, ResponseBody};
 
 /// Answers one request. Fails only when the instance has come to its end.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 
-use super::engine::{TICK, Ticks};
+use super::ticks::{TICK, Ticks};
 
 /// Entries of a table; a component of ours has some thousands.
 const TABLE_ENTRIES_MAX: usize = 1_000_000;

@@ -11,7 +11,7 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-use crate::object::Identity;
+use crate::object::identity::Identity;
 
 /// A longer line is logged in parts.
 const LINE_BYTES_MAX: usize = 16 * 1024;

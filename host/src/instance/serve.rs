@@ -11,9 +11,12 @@ use tokio::time::{Duration, Instant, Sleep, sleep, sleep_until};
 use wasmtime::component::Accessor;
 
 use super::context::{Context, Death, Fate};
-use super::{Handlers, Instance, event, run};
+use super::create::Instance;
+use super::event;
+use super::handlers::Handlers;
+use super::turn::run;
 use crate::clock;
-use crate::object::ObjectError;
+use crate::object::error::ObjectError;
 use crate::object::event::{Event, ReplySender};
 use crate::object::handle::Handle;
 use crate::object::outlet::Output;
@@ -162,17 +165,18 @@ impl<'a> Awake<'a> {
             let limit = Duration::from_millis(LEAVING_MS_MAX);
             self.leaving = Some((Box::pin(sleep(limit)), message));
         }
-        let lets_in = accessor.with(|mut access| access.get().lets_in(cx.waker()));
-        if self.leaving.is_some() || !lets_in || running >= RUNNING_EVENTS_MAX {
+        if self.leaving.is_some() || running >= RUNNING_EVENTS_MAX || !self.handle.has_mail() {
             return Poll::Pending;
         }
-        match self.handle.pop() {
-            Some(event) => {
-                self.touched = Instant::now();
-                Poll::Ready(Ok(event))
-            }
-            None => Poll::Pending,
-        }
+        let enters = accessor.with(|mut access| {
+            let context = access.get();
+            context.lets_in(cx.waker()) && context.turnstile.pass(None)
+        });
+        let Some(event) = enters.then(|| self.handle.pop()).flatten() else {
+            return Poll::Pending;
+        };
+        self.touched = Instant::now();
+        Poll::Ready(Ok(event))
     }
 
     /// Is it time to leave?

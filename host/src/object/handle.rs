@@ -9,9 +9,9 @@ use std::time::Duration;
 use futures::task::AtomicWaker;
 use parking_lot::Mutex;
 
-use super::Identity;
 use super::error::ObjectError;
 use super::event::Event;
+use super::identity::Identity;
 use super::mailbox::{Mailbox, MailboxLimits, Refusal};
 use crate::class::{Class, Generation};
 use crate::clock;

@@ -4,7 +4,9 @@
 //! of the first, so that an id made up by somebody, or made for another class,
 //! is recognised.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -18,6 +20,16 @@ pub const NAME_BYTES_SHOWN_MAX: usize = 1024;
 /// An object's id within its class; prints as 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectId([u8; 2 * HALF]);
+
+/// Which object of a class is meant.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Target {
+    Name(String),
+    Id(ObjectId),
+}
+
+/// What makes and checks the ids of each class, by the class's name.
+pub type ClassIds = BTreeMap<Arc<str>, IdMaker>;
 
 /// Makes and checks the ids of one class.
 #[derive(Clone)]

@@ -13,9 +13,9 @@ use hyper::header::{
 };
 
 use super::request::{Overrun, Refusal};
-use crate::object::ObjectError;
 use crate::object::body::BodyReader;
 use crate::object::error::ErrorKind;
+use crate::object::error::ObjectError;
 use crate::object::event::{Reply, Response, ResponseBody};
 
 /// Tells clients and proxies why there is no answer of the object.

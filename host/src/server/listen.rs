@@ -14,7 +14,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 
 use super::answer::{self, Body};
-use super::{ServerLimits, request};
+use super::request;
+use crate::limits::ServerLimits;
 use crate::object::event::Event;
 use crate::registry::Registry;
 use crate::router::Router;

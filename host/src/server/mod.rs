@@ -12,13 +12,3 @@ mod listen;
 mod request;
 
 pub use self::listen::{Server, bind};
-
-/// What a client may send, and how long it is waited for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerLimits {
-    /// Names and values of all headers of a request.
-    pub header_bytes_max: usize,
-    pub body_bytes_max: u64,
-    /// How long requests may go on after the server was told to stop.
-    pub shutdown_grace_ms: u64,
-}

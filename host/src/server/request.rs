@@ -17,7 +17,8 @@ use super::Server;
 use super::discard::discard;
 use crate::class::Class;
 use crate::object::event::{Request, RequestBody};
-use crate::router::{RouteError, Target};
+use crate::object::id::Target;
+use crate::router::RouteError;
 
 /// A body up to this size that has arrived is passed as bytes: a stream would
 /// cost more than the bytes.

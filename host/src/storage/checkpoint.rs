@@ -23,7 +23,8 @@ impl Storage {
 
     /// Moves the WAL into the database. Blocks.
     ///
-    /// An error is for the log: nothing is lost, and the object goes on.
+    /// An error is for the log: nothing is lost, and the object goes on, unless
+    /// `is_broken` says that the disk does not.
     pub fn checkpoint(&mut self) -> Result<(), StorageError> {
         if !self.may_checkpoint() {
             return Ok(());
@@ -40,6 +41,9 @@ impl Storage {
                 // nothing of pages that may not have reached the disk.
                 self.detach();
                 self.checkpoint_at_pages = self.wal_pages + CHECKPOINT_PAGES;
+                if self.is_broken() {
+                    self.recover_after_failed_sync()?;
+                }
             }
         }
         done

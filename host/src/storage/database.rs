@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::budget::{Budget, STEPS_PER_TICK};
 use super::errors::StorageError;
+use super::limited::{self, Limited};
 use super::limits::{PAGE_BYTES, SQLITE_LIMITS, StorageLimits};
 use super::object_files::ObjectFiles;
 use super::rules::Rules;
@@ -88,12 +89,67 @@ impl Database {
 
     /// Prepares the first statement of an object's SQL, and says how many bytes
     /// it took. None when there is no statement.
-    pub fn prepare(&self, sql: &str) -> Result<Option<(Prepared, usize)>, StorageError> {
+    pub fn prepare(&mut self, sql: &str) -> Result<Option<(Prepared, usize)>, StorageError> {
+        match self.prepare_as_it_is(sql) {
+            Err(error) if limited::is_refusal(&error) => self.prepare_limited(sql, error),
+            other => other,
+        }
+    }
+
+    fn prepare_as_it_is(&self, sql: &str) -> Result<Option<(Prepared, usize)>, StorageError> {
         self.rules.start();
         let prepared = Statement::prepare(&self.connection, sql);
         let seen = self.rules.seen();
         let prepared = prepared.map_err(|error| seen.explain(error))?;
         Ok(prepared.map(|(statement, used)| (Prepared { statement, seen }, used)))
+    }
+
+    /// Prepares an UPDATE or DELETE with ORDER BY or LIMIT, which SQLite refused
+    /// with `error`.
+    fn prepare_limited(
+        &mut self,
+        sql: &str,
+        error: StorageError,
+    ) -> Result<Option<(Prepared, usize)>, StorageError> {
+        let Some(statement) = Limited::read(sql) else {
+            return Err(error);
+        };
+        let key = self.row_key(&statement.table)?;
+        let prepared = self.prepare_as_it_is(&statement.rewrite(&key)?)?;
+        Ok(prepared.map(|(prepared, _)| (prepared, statement.length)))
+    }
+
+    /// What tells the rows of a table apart, as a list of columns.
+    fn row_key(&mut self, table: &str) -> Result<String, StorageError> {
+        let table = [Param::Text(table.as_bytes())];
+        let mut columns = Vec::new();
+        let mut primary_key = Vec::new();
+        let query = "SELECT name, pk FROM pragma_table_xinfo(?1, 'main') ORDER BY pk";
+        self.run(query, &table, |column| {
+            let name = column.text(0);
+            if column.integer(1) > 0 {
+                primary_key.push(format!("\"{}\"", name.replace('"', "\"\"")));
+            }
+            columns.push(name);
+            Ok(())
+        })?;
+        let mut has_rowid = true;
+        let query = "SELECT wr FROM pragma_table_list(?1) WHERE schema = 'main'";
+        self.run(query, &table, |column| {
+            has_rowid = column.integer(0) == 0;
+            Ok(())
+        })?;
+        if !has_rowid {
+            return Ok(primary_key.join(", "));
+        }
+        // A column may have taken the name, but hardly all of them.
+        let is_free = |name: &&&str| {
+            !columns
+                .iter()
+                .any(|column| column.eq_ignore_ascii_case(name))
+        };
+        let names = ["_rowid_", "rowid", "oid"];
+        Ok((*names.iter().find(is_free).unwrap_or(&names[0])).to_owned())
     }
 
     /// Runs a statement of the host's own.

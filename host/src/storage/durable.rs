@@ -263,7 +263,6 @@ impl Job {
     pub fn finish(self, outcome: Result<(), String>) {
         let durable = &self.durable;
         let mut state = durable.state.lock();
-        state.syncing = false;
         let report = match outcome {
             Ok(()) => {
                 state.durable = self.number;
@@ -279,9 +278,12 @@ impl Job {
                 Durability::Failed(first, message)
             }
         };
-        durable.settled.notify_all();
         drop(state);
         (durable.report)(report);
+        // Who waits for the object must find it reported: a report that comes after
+        // a recovery would be taken for a new one.
+        durable.state.lock().syncing = false;
+        durable.settled.notify_all();
     }
 }
 

@@ -39,6 +39,7 @@ mod disk;
 mod durable;
 mod errors;
 mod kv;
+mod limited;
 mod limits;
 mod object_files;
 mod opening;

@@ -90,7 +90,11 @@ fn first_token(rest: &str) -> (Option<Kind>, usize) {
         b'/' if rest.starts_with("/*") => (None, until(2, "*/")),
         b'[' => (Some(Kind::Quoted), until(1, "]")),
         quote @ (b'\'' | b'"' | b'`') => (Some(Kind::Quoted), quoted_length(bytes, quote)),
-        b'?' | b':' | b'@' | b'$' => (Some(Kind::Parameter), while_name(1)),
+        b'?' => {
+            let digits = rest[1..].bytes().take_while(u8::is_ascii_digit).count();
+            (Some(Kind::Parameter), 1 + digits)
+        }
+        b':' | b'@' | b'$' => (Some(Kind::Parameter), while_name(1)),
         byte if byte.is_ascii_digit() => (Some(Kind::Number), number_length(bytes)),
         byte if is_name_byte(byte) => (Some(Kind::Word), while_name(0)),
         // Signs are ASCII, so that a sign is one byte.

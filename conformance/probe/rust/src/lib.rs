@@ -7,7 +7,9 @@ mod memory;
 mod script;
 mod wire;
 
-use exports::durable::object::{alarm_handler, fetch_handler, lifecycle, rpc_handler, websocket_handler};
+use exports::durable::object::{
+    alarm_handler, fetch_handler, lifecycle, rpc_handler, websocket_handler,
+};
 
 use durable::object::kv;
 use durable::object::types::{Body, Error, ErrorFlags, Request, Response};
@@ -25,7 +27,9 @@ export!(Probe);
 
 impl lifecycle::Guest for Probe {
     async fn start() -> Result<(), Error> {
-        let Ok(Some(steps)) = kv::get(START_KEY) else { return Ok(()) };
+        let Ok(Some(steps)) = kv::get(START_KEY) else {
+            return Ok(());
+        };
         let mut script = Script::default();
         let outcome = script.run(&steps_of(&steps)?).await;
         memory::START_RESULTS.set(outcome?);
@@ -39,7 +43,11 @@ impl fetch_handler::Guest for Probe {
         let results = Script::default().run(&steps).await?;
         let body = Body::Bytes(Json::Array(results).to_string().into_bytes());
         let headers = vec![("content-type".into(), b"application/json".to_vec())];
-        Ok(Response { status: 200, headers, body })
+        Ok(Response {
+            status: 200,
+            headers,
+            body,
+        })
     }
 }
 
@@ -51,12 +59,18 @@ impl alarm_handler::Guest for Probe {
 
 impl rpc_handler::Guest for Probe {
     async fn call(method: String, _: Vec<u8>) -> Result<Vec<u8>, Error> {
-        Err(error("TypeError", &format!("The RPC receiver does not implement the method \"{method}\".")))
+        Err(error(
+            "TypeError",
+            &format!("The RPC receiver does not implement the method \"{method}\"."),
+        ))
     }
 }
 
 impl websocket_handler::Guest for Probe {
-    async fn message(_: websocket_handler::Socket, _: websocket_handler::SocketMessage) -> Result<(), Error> {
+    async fn message(
+        _: websocket_handler::Socket,
+        _: websocket_handler::SocketMessage,
+    ) -> Result<(), Error> {
         Ok(())
     }
 
@@ -70,7 +84,8 @@ impl websocket_handler::Guest for Probe {
 }
 
 fn steps_of(text: &[u8]) -> Result<Vec<Json>, Error> {
-    serde_json::from_slice(text).map_err(|why| error("SyntaxError", &format!("these are no steps: {why}")))
+    serde_json::from_slice(text)
+        .map_err(|why| error("SyntaxError", &format!("these are no steps: {why}")))
 }
 
 async fn whole(body: Body) -> Vec<u8> {
@@ -82,5 +97,9 @@ async fn whole(body: Body) -> Vec<u8> {
 }
 
 fn error(name: &str, message: &str) -> Error {
-    Error { name: name.into(), message: message.into(), flags: ErrorFlags::empty() }
+    Error {
+        name: name.into(),
+        message: message.into(),
+        flags: ErrorFlags::empty(),
+    }
 }

@@ -6,13 +6,10 @@ use serde_json::{Value as Json, json};
 
 use crate::durable::object::types::{Body, Error, Request, StorageError};
 use crate::durable::object::{kv, sql, state, storage, stubs, timers, transactions};
-use crate::{START_KEY, error, memory, wire, whole};
+use crate::{START_KEY, error, memory, whole, wire};
 
 /// Stands for a section, transaction or cursor that was never opened.
 const UNKNOWN: u64 = 999_999;
-
-/// How often `wait-for` looks.
-const LOOK_EVERY_MS: u64 = 2;
 
 /// The steps of one event, and what they have opened.
 #[derive(Default)]
@@ -67,12 +64,19 @@ impl Script {
             "state.id" => Ok(json!(state::id())),
             "state.name" => Ok(json!(state::name())),
             "state.class" => Ok(json!(state::class_name())),
-            "abort" => nothing(state::abort(step.arguments.first().and_then(Json::as_str))),
+            "abort" => {
+                state::abort(step.arguments.first().and_then(Json::as_str));
+                Ok(Json::Null)
+            }
             "block" => Ok(self.opened(step.text(0)?, state::begin_block_concurrency())),
-            "unblock" => nothing(state::end_block_concurrency(self.number(step)?, Ok(()))),
+            "unblock" => {
+                state::end_block_concurrency(self.number(step)?, Ok(()));
+                Ok(Json::Null)
+            }
             "unblock.fail" => {
                 let failure = error(step.text(1)?, step.text(2)?);
-                nothing(state::end_block_concurrency(self.number(step)?, Err(&failure)))
+                state::end_block_concurrency(self.number(step)?, Err(&failure));
+                Ok(Json::Null)
             }
 
             "kv.get" => Ok(kv::get(step.text(0)?)?.map_or(Json::Null, wire::text_or_blob)),
@@ -85,28 +89,33 @@ impl Script {
             "append" => {
                 let (key, text) = (step.text(0)?, step.text(1)?);
                 let before = kv::get(key)?.map(|before| [before, b" ".to_vec()].concat());
-                nothing(kv::put(key, &[before.unwrap_or_default(), text.into()].concat())?)
+                nothing(kv::put(
+                    key,
+                    &[before.unwrap_or_default(), text.into()].concat(),
+                )?)
             }
             "count" => self.count(step).await,
             "unless" => match kv::get(step.text(0)?)? {
                 Some(_) => Ok(json!([])),
                 None => self.nested(step.list(1)?).await,
             },
-            "wait-for" => {
-                while kv::get(step.text(0)?)?.as_deref() != Some(step.text(1)?.as_bytes()) {
-                    timers::sleep(LOOK_EVERY_MS).await;
-                }
-                Ok(Json::Null)
-            }
 
-            "sql" => Ok(wire::rows(sql::exec(step.text(0)?, &step.parameters(1)?)?.rows)),
+            "sql" => Ok(wire::rows(
+                sql::exec(step.text(0)?, &step.parameters(1)?)?.rows,
+            )),
             "sql-list" => {
-                let parameters = step.list(1)?.iter().map(wire::parameter).collect::<Result<Vec<_>, _>>()?;
+                let parameters = step
+                    .list(1)?
+                    .iter()
+                    .map(wire::parameter)
+                    .collect::<Result<Vec<_>, _>>()?;
                 Ok(wire::rows(sql::exec(step.text(0)?, &parameters)?.rows))
             }
             "sql.full" => {
                 let result = sql::exec(step.text(0)?, &step.parameters(1)?)?;
-                Ok(json!({"columns": result.columns, "rows": wire::rows(result.rows), "changes": result.changes}))
+                Ok(
+                    json!({"columns": result.columns, "rows": wire::rows(result.rows), "changes": result.changes}),
+                )
             }
             "sql.open" => {
                 let cursor = sql::open(step.text(1)?, &step.parameters(2)?)?;
@@ -120,7 +129,10 @@ impl Script {
                 }
                 Ok(Json::Null)
             }
-            "sql.next" => Ok(wire::rows(sql::next(self.number(step)?, step.number(1)? as u32)?)),
+            "sql.next" => Ok(wire::rows(sql::next(
+                self.number(step)?,
+                step.number(1)? as u32,
+            )?)),
             "sql.count" => {
                 let (cursor, mut count) = (self.number(step)?, 0);
                 loop {
@@ -130,7 +142,10 @@ impl Script {
                     }
                 }
             }
-            "sql.close" => nothing(sql::close(self.number(step)?)),
+            "sql.close" => {
+                sql::close(self.number(step)?);
+                Ok(Json::Null)
+            }
             "sql.size" => Ok(json!(sql::database_size()?)),
 
             "savepoint" => Ok(self.opened(step.text(0)?, transactions::savepoint()?)),
@@ -153,21 +168,31 @@ impl Script {
                 let name = step.text(0)?;
                 Ok(memory::NOTES.with_borrow(|notes| notes.get(name).cloned().unwrap_or_default()))
             }
-            "signal" => nothing(memory::signal(step.text(0)?)),
+            "signal" => {
+                memory::signal(step.text(0)?);
+                Ok(Json::Null)
+            }
             "wait" => {
                 let times = step.arguments.get(1).and_then(Json::as_u64).unwrap_or(1);
-                nothing(memory::signalled(step.text(0)?, times).await)
+                memory::signalled(step.text(0)?, times).await;
+                Ok(Json::Null)
             }
             "throw" => Err(Stop::Event(error(step.text(0)?, step.text(1)?))),
             "trap" => core::arch::wasm32::unreachable(),
-            "start-with" => nothing(kv::put(START_KEY, step.argument(0)?.to_string().as_bytes())?),
+            "start-with" => nothing(kv::put(
+                START_KEY,
+                step.argument(0)?.to_string().as_bytes(),
+            )?),
             "start-results" => Ok(Json::Array(memory::START_RESULTS.with_borrow(Clone::clone))),
 
             "stubs.id-from-name" => Ok(json!(stubs::id_from_name(step.text(0)?, step.text(1)?)?)),
             "stubs.new-id" => Ok(json!(stubs::new_unique_id(step.text(0)?)?)),
-            "stubs.id-from-string" => Ok(json!(stubs::id_from_string(step.text(0)?, step.text(1)?)?)),
+            "stubs.id-from-string" => {
+                Ok(json!(stubs::id_from_string(step.text(0)?, step.text(1)?)?))
+            }
             "stubs.run" => {
-                let call = stubs::fetch(step.text(0)?, &step.target(1)?, request(step.argument(2)?));
+                let call =
+                    stubs::fetch(step.text(0)?, &step.target(1)?, request(step.argument(2)?));
                 let answer = whole(call.await?.body).await;
                 serde_json::from_slice(&answer).map_err(|why| Stop::from(why.to_string()))
             }
@@ -190,7 +215,8 @@ impl Script {
     /// A read, other steps, and a write that depends on the read.
     async fn count(&mut self, step: &Step<'_>) -> Outcome {
         let key = step.text(0)?;
-        let before = kv::get(key)?.and_then(|text| String::from_utf8(text).ok()?.parse::<u64>().ok());
+        let before =
+            kv::get(key)?.and_then(|text| String::from_utf8(text).ok()?.parse::<u64>().ok());
         let next = before.unwrap_or(0) + 1;
         if step.arguments.len() > 1 {
             self.nested(step.list(1)?).await?;
@@ -224,11 +250,16 @@ impl<'a> Step<'a> {
     fn of(step: &'a Json) -> Step<'a> {
         let parts = step.as_array().map(Vec::as_slice).unwrap_or_default();
         let operation = parts.first().and_then(Json::as_str).unwrap_or_default();
-        Step { operation, arguments: parts.get(1..).unwrap_or_default() }
+        Step {
+            operation,
+            arguments: parts.get(1..).unwrap_or_default(),
+        }
     }
 
     fn argument(&self, index: usize) -> Result<&'a Json, String> {
-        self.arguments.get(index).ok_or_else(|| format!("{} lacks argument {}", self.operation, index + 1))
+        self.arguments
+            .get(index)
+            .ok_or_else(|| format!("{} lacks argument {}", self.operation, index + 1))
     }
 
     fn text(&self, index: usize) -> Result<&'a str, String> {
@@ -237,7 +268,9 @@ impl<'a> Step<'a> {
 
     fn number(&self, index: usize) -> Result<u64, String> {
         let argument = self.argument(index)?;
-        argument.as_u64().ok_or_else(|| format!("{argument} is not a number"))
+        argument
+            .as_u64()
+            .ok_or_else(|| format!("{argument} is not a number"))
     }
 
     fn list(&self, index: usize) -> Result<&'a [Json], String> {
@@ -245,12 +278,18 @@ impl<'a> Step<'a> {
     }
 
     fn texts(&self, index: usize) -> Result<Vec<String>, String> {
-        self.list(index)?.iter().map(|item| text(item).map(String::from)).collect()
+        self.list(index)?
+            .iter()
+            .map(|item| text(item).map(String::from))
+            .collect()
     }
 
     fn entries(&self, index: usize) -> Result<Vec<kv::Entry>, String> {
         let entry = |pair: &Json| match list(pair)? {
-            [key, value] => Ok(kv::Entry { key: text(key)?.into(), value: wire::bytes(value)? }),
+            [key, value] => Ok(kv::Entry {
+                key: text(key)?.into(),
+                value: wire::bytes(value)?,
+            }),
             _ => Err(format!("{pair} is not a key and a value")),
         };
         self.list(index)?.iter().map(entry).collect()
@@ -265,12 +304,19 @@ impl<'a> Step<'a> {
             end: text("end"),
             prefix: text("prefix"),
             reverse: option("reverse").and_then(Json::as_bool).unwrap_or(false),
-            limit: option("limit").and_then(Json::as_u64).map(|limit| limit as u32),
+            limit: option("limit")
+                .and_then(Json::as_u64)
+                .map(|limit| limit as u32),
         }
     }
 
     fn parameters(&self, from: usize) -> Result<Vec<sql::Value>, String> {
-        self.arguments.get(from..).unwrap_or_default().iter().map(wire::parameter).collect()
+        self.arguments
+            .get(from..)
+            .unwrap_or_default()
+            .iter()
+            .map(wire::parameter)
+            .collect()
     }
 
     fn target(&self, index: usize) -> Result<stubs::Target, String> {
@@ -289,18 +335,32 @@ fn nothing(_done: ()) -> Outcome {
 }
 
 fn entries(entries: Vec<kv::Entry>) -> Json {
-    entries.into_iter().map(|entry| json!([entry.key, wire::text_or_blob(entry.value)])).collect()
+    entries
+        .into_iter()
+        .map(|entry| json!([entry.key, wire::text_or_blob(entry.value)]))
+        .collect()
 }
 
 fn request(steps: &Json) -> Request {
     let body = Body::Bytes(steps.to_string().into_bytes());
-    Request { method: "POST".into(), url: "http://object/run".into(), headers: Vec::new(), body, upgrade: None }
+    Request {
+        method: "POST".into(),
+        url: "http://object/run".into(),
+        headers: Vec::new(),
+        body,
+        upgrade: None,
+    }
 }
 
 fn text(value: &Json) -> Result<&str, String> {
-    value.as_str().ok_or_else(|| format!("{value} is not a text"))
+    value
+        .as_str()
+        .ok_or_else(|| format!("{value} is not a text"))
 }
 
 fn list(value: &Json) -> Result<&[Json], String> {
-    value.as_array().map(Vec::as_slice).ok_or_else(|| format!("{value} is not a list"))
+    value
+        .as_array()
+        .map(Vec::as_slice)
+        .ok_or_else(|| format!("{value} is not a list"))
 }

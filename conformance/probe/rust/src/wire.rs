@@ -57,7 +57,9 @@ pub fn parameter(value: &Json) -> Result<Value, String> {
 }
 
 pub fn rows(rows: Vec<Vec<Value>>) -> Json {
-    rows.into_iter().map(|row| row.into_iter().map(column).collect::<Json>()).collect()
+    rows.into_iter()
+        .map(|row| row.into_iter().map(column).collect::<Json>())
+        .collect()
 }
 
 fn column(value: Value) -> Json {
@@ -77,6 +79,13 @@ fn blob(bytes: &[u8]) -> Json {
 
 fn hex(digits: &str) -> Result<Vec<u8>, String> {
     let pairs = digits.as_bytes().chunks(2);
-    let byte = |pair: &[u8]| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
-    pairs.map(byte).collect::<Option<_>>().ok_or_else(|| format!("{digits:?} are no hexadecimal digits"))
+    let byte = |pair: &[u8]| {
+        std::str::from_utf8(pair)
+            .ok()
+            .and_then(|pair| u8::from_str_radix(pair, 16).ok())
+    };
+    pairs
+        .map(byte)
+        .collect::<Option<_>>()
+        .ok_or_else(|| format!("{digits:?} are no hexadecimal digits"))
 }

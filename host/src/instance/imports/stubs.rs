@@ -33,10 +33,8 @@ impl Host for Context {
 
 impl Context {
     fn ids(&self, class: &str) -> Answer<&IdMaker> {
-        let found = self.around.classes.get(class);
-        found
-            .map(|class| &class.ids)
-            .ok_or_else(|| type_error(format!("no class {class:?} is configured")))
+        let found = self.around.ids.get(class);
+        found.ok_or_else(|| type_error(format!("no class {class:?} is configured")))
     }
 }
 

@@ -4,7 +4,7 @@ use crate::instance::bindings::durable::object::types::{
     Error, ErrorFlags, Host, SqliteError, StorageError as WorldError,
 };
 use crate::instance::context::Context;
-use crate::object::ObjectError;
+use crate::object::error::ObjectError;
 use crate::storage::StorageError;
 
 impl Host for Context {}

@@ -2,6 +2,7 @@
 
 mod durability;
 mod keys;
+mod limited;
 mod queries;
 mod refusals;
 mod transactions;

@@ -357,3 +357,21 @@ fn the_size_of_the_database_is_limited() {
     storage.put("other", b"2").unwrap();
     storage.end_turn().unwrap();
 }
+
+#[test]
+fn a_program_of_too_many_operations_is_refused_and_ends_no_transaction() {
+    alone(|storage| {
+        storage.put("a", b"1").unwrap();
+        let row = format!("({})", vec!["-a"; 100].join(","));
+        let query = format!(
+            "SELECT count(*) FROM (VALUES {})",
+            vec![row; 220].join(", ")
+        );
+        assert_eq!(
+            message(storage.exec(&query, &[])),
+            "out of memory: SQLITE_NOMEM"
+        );
+        assert!(storage.get("a").unwrap().is_some());
+        assert!(matches!(storage.end_turn(), Ok(TurnEnd::Committed(_))));
+    });
+}
