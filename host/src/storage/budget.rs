@@ -1,15 +1,19 @@
-//! How long SQL may run, and whether it has been slow.
+//! How long SQL may run, and whether it has been slow lately.
 //!
 //! SQLite asks every few thousand steps of a statement, about every 0.1 ms. The
 //! clock starts at the first question, so that a quick statement never reads it.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use super::limits::{SLOW_STATEMENT, STATEMENT_BUDGET};
 
 /// Steps between two questions.
 pub const STEPS_PER_TICK: i32 = 2000;
+
+/// For how many calls a slow one is remembered. Not for ever: a call may be slow
+/// because its thread had to wait, and what follows a bulk insert is mostly quick.
+const SLOW_CALLS: u32 = 64;
 
 #[derive(Debug)]
 pub struct Budget {
@@ -18,7 +22,7 @@ pub struct Budget {
     started_ns: AtomicU64,
     limit_ns: AtomicU64,
     exhausted: AtomicBool,
-    slow: AtomicBool,
+    slow_calls_left: AtomicU32,
 }
 
 impl Default for Budget {
@@ -28,7 +32,7 @@ impl Default for Budget {
             started_ns: AtomicU64::new(0),
             limit_ns: AtomicU64::new(nanoseconds(STATEMENT_BUDGET)),
             exhausted: AtomicBool::new(false),
-            slow: AtomicBool::new(false),
+            slow_calls_left: AtomicU32::new(0),
         }
     }
 }
@@ -42,6 +46,8 @@ impl Budget {
     pub fn restart(&self) {
         self.started_ns.store(0, Relaxed);
         self.exhausted.store(false, Relaxed);
+        let left = self.slow_calls_left.load(Relaxed);
+        self.slow_calls_left.store(left.saturating_sub(1), Relaxed);
     }
 
     /// SQLite asks whether to stop.
@@ -54,7 +60,7 @@ impl Budget {
         }
         let used_ns = now_ns.saturating_sub(started_ns);
         if used_ns > nanoseconds(SLOW_STATEMENT) {
-            self.slow.store(true, Relaxed);
+            self.slow_calls_left.store(SLOW_CALLS, Relaxed);
         }
         let stop = used_ns > self.limit_ns.load(Relaxed);
         if stop {
@@ -68,9 +74,9 @@ impl Budget {
         self.exhausted.load(Relaxed)
     }
 
-    /// Whether any call was slow.
+    /// Whether one of the last calls was slow.
     pub fn is_slow(&self) -> bool {
-        self.slow.load(Relaxed)
+        self.slow_calls_left.load(Relaxed) > 0
     }
 }
 

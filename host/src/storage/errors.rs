@@ -68,17 +68,6 @@ impl StorageError {
         Self::Sqlite { code, message }
     }
 
-    /// Whether SQLite may have rolled the whole transaction back by itself.
-    pub(super) fn may_end_the_transaction(&self) -> bool {
-        let Self::Sqlite { code, .. } = self else {
-            return false;
-        };
-        matches!(
-            code & 0xff,
-            ffi::SQLITE_FULL | ffi::SQLITE_IOERR | ffi::SQLITE_NOMEM | ffi::SQLITE_INTERRUPT
-        )
-    }
-
     /// The same failure, as one that ends the instance.
     pub(super) fn into_broken(self) -> Self {
         Self::Broken(self.to_string())

@@ -189,7 +189,7 @@ impl Storage {
 
     /// Finds out what an error has done to the transaction, and says it.
     pub(super) fn judge(&mut self, error: StorageError) -> StorageError {
-        if !error.may_end_the_transaction() {
+        if !matches!(error, StorageError::Sqlite { .. }) {
             return error;
         }
         if self.budget.is_exhausted() {
@@ -201,6 +201,9 @@ impl Storage {
             Place::Unopened | Place::Absent => false,
         };
         if self.began && ended {
+            // SQLite has rolled back by itself: the disk is full or failed, or the
+            // object asked for it with OR ROLLBACK. What the object believes to
+            // have written in this turn is gone.
             self.rollback_turn();
             return error.into_broken();
         }

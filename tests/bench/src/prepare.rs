@@ -15,6 +15,7 @@ pub struct Prepared {
     pub bench: PathBuf,
     pub abide: Option<PathBuf>,
     pub component: Option<PathBuf>,
+    pub cache: PathBuf,
     pub workerd: Option<PathBuf>,
     pub workerd_config: PathBuf,
     /// The servers' data go below this, each start in a fresh directory.
@@ -42,6 +43,7 @@ pub fn prepare(servers: &[Kind], given_abide: Option<&Path>) -> Result<Prepared>
         bench: bench.clone(),
         abide: None,
         component: None,
+        cache: cache(&ours),
         workerd: None,
         workerd_config: sources.join("workerd/config.capnp"),
         data_root,
@@ -54,10 +56,7 @@ pub fn prepare(servers: &[Kind], given_abide: Option<&Path>) -> Result<Prepared>
                 .with_context(|| format!("--abide: no such file {}", path.display()))?,
             None => build_abide(workspace, target)?,
         };
-        prepared.component = Some(build_component(
-            &sources.join("guest"),
-            &ours.join("guest"),
-        )?);
+        prepared.component = Some(build_component(&abide, &sources.join("guest"), &ours)?);
         prepared
             .versions
             .insert("abide", abide_version(&abide, workspace));
@@ -85,13 +84,20 @@ fn build_abide(workspace: &Path, target: &Path) -> Result<PathBuf> {
     Ok(target.join("release/abide"))
 }
 
-fn build_component(source: &Path, target: &Path) -> Result<PathBuf> {
+fn build_component(abide: &Path, source: &Path, ours: &Path) -> Result<PathBuf> {
     eprintln!("building the component");
-    let mut command = cargo(&["build", "--release", "--target", "wasm32-wasip2"], target);
-    run(command.current_dir(source)).context(
-        "cannot build the component; is its target there? rustup target add wasm32-wasip2",
-    )?;
-    Ok(target.join("wasm32-wasip2/release/bench_guest.wasm"))
+    let component = ours.join("guest.wasm");
+    let mut command = Command::new(abide);
+    command.arg("build").arg(source).arg("--output");
+    command.arg(&component).arg("--cache").arg(cache(ours));
+    run(command.env("CARGO_TARGET_DIR", ours.join("guest")))
+        .context("cannot build the component")?;
+    Ok(component)
+}
+
+/// Where abide keeps what it compiled; not in the home of whoever measures.
+fn cache(ours: &Path) -> PathBuf {
+    ours.join("cache")
 }
 
 fn install_workerd(source: &Path, directory: &Path) -> Result<PathBuf> {

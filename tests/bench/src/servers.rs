@@ -173,6 +173,7 @@ fn command(
             let config = directory.join("abide.toml");
             fs::write(&config, abide_config(residence, component, address))?;
             command.arg("serve").arg("--config").arg(config);
+            command.arg("--cache").arg(&prepared.cache);
         }
         Kind::Workerd => {
             let constant = if residence == Residence::Resident {

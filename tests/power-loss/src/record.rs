@@ -50,17 +50,19 @@ pub enum Record {
     FileSyncBegan {
         sync: u64,
         file: FileId,
-        length: u64,
     },
+    /// Of one folder: its entries are covered, nothing else.
     FolderSyncBegan {
         sync: u64,
-        listing: Listing,
     },
-    /// Everything below the recorded folder.
+    /// Of everything below the recorded folder.
     AllSyncBegan {
         sync: u64,
-        lengths: Vec<(FileId, u64)>,
-        listings: Vec<Listing>,
+    },
+    /// What a folder held some time after this sync had begun; the sync covers it.
+    Listed {
+        sync: u64,
+        listing: Listing,
     },
     SyncEnded {
         sync: u64,
@@ -86,24 +88,10 @@ impl Record {
             Record::Resized { file, length } => out.tag(3).file(*file).number(*length),
             Record::Unlinked { path } => out.tag(4).text(path),
             Record::Renamed { from, to } => out.tag(5).text(from).text(to),
-            Record::FileSyncBegan { sync, file, length } => {
-                out.tag(6).number(*sync).file(*file).number(*length)
-            }
-            Record::FolderSyncBegan { sync, listing } => out.tag(7).number(*sync).listing(listing),
-            Record::AllSyncBegan {
-                sync,
-                lengths,
-                listings,
-            } => {
-                out.tag(8).number(*sync).number(lengths.len() as u64);
-                for (file, length) in lengths {
-                    out.file(*file).number(*length);
-                }
-                out.number(listings.len() as u64);
-                listings
-                    .iter()
-                    .fold(&mut out, |out, listing| out.listing(listing))
-            }
+            Record::FileSyncBegan { sync, file } => out.tag(6).number(*sync).file(*file),
+            Record::FolderSyncBegan { sync } => out.tag(7).number(*sync),
+            Record::AllSyncBegan { sync } => out.tag(8).number(*sync),
+            Record::Listed { sync, listing } => out.tag(11).number(*sync).listing(listing),
             Record::SyncEnded { sync } => out.tag(9).number(*sync),
             Record::SyncFailed { sync, lost } => {
                 out.tag(10).number(*sync).number(lost.len() as u64);
@@ -142,16 +130,16 @@ impl Record {
             6 => Record::FileSyncBegan {
                 sync: rest.number()?,
                 file: rest.file()?,
-                length: rest.number()?,
             },
             7 => Record::FolderSyncBegan {
                 sync: rest.number()?,
-                listing: rest.listing()?,
             },
             8 => Record::AllSyncBegan {
                 sync: rest.number()?,
-                lengths: rest.many(|rest| Some((rest.file()?, rest.number()?)))?,
-                listings: rest.many(Reader::listing)?,
+            },
+            11 => Record::Listed {
+                sync: rest.number()?,
+                listing: rest.listing()?,
             },
             9 => Record::SyncEnded {
                 sync: rest.number()?,

@@ -192,45 +192,29 @@ impl Recorder {
     /// Plays a sync and gives the error it shall fail with.
     pub fn sync(&self, scope: Scope) -> Option<c_int> {
         let sync = self.syncs.fetch_add(1, Ordering::Relaxed);
-        let began = match &scope {
+        let mut listings = Vec::new();
+        // What is written from here on is not covered, and may be dirty again.
+        let covered = self.clean(&scope);
+        match &scope {
             Scope::One(Place {
-                file: Some(file),
-                length,
-                ..
-            }) => Record::FileSyncBegan {
-                sync,
-                file: *file,
-                length: *length,
-            },
+                file: Some(file), ..
+            }) => {
+                self.append(&Record::FileSyncBegan { sync, file: *file });
+            }
             Scope::One(Place {
                 file: None, path, ..
             }) => {
-                let mut listings = Vec::new();
-                list(
-                    &self.folder.join(path),
-                    path,
-                    false,
-                    &mut listings,
-                    &mut Vec::new(),
-                );
-                Record::FolderSyncBegan {
-                    sync,
-                    listing: listings.pop()?,
-                }
+                self.append(&Record::FolderSyncBegan { sync });
+                list(&self.folder.join(path), path, Depth::One, &mut listings);
             }
             Scope::All => {
-                let (mut listings, mut lengths) = (Vec::new(), Vec::new());
-                list(&self.folder, "", true, &mut listings, &mut lengths);
-                Record::AllSyncBegan {
-                    sync,
-                    lengths,
-                    listings,
-                }
+                self.append(&Record::AllSyncBegan { sync });
+                list(&self.folder, "", Depth::All, &mut listings);
             }
-        };
-        // What is written from here on is not covered, and may be dirty again.
-        let covered = self.clean(&scope);
-        self.append(&began);
+        }
+        for listing in listings {
+            self.append(&Record::Listed { sync, listing });
+        }
         self.faults().delay_sync();
         while covered.iter().any(|(_, path)| self.faults().hangs(path)) {
             std::thread::sleep(Duration::from_millis(2));
@@ -289,13 +273,13 @@ fn file_id(metadata: &Metadata) -> FileId {
     }
 }
 
-fn list(
-    folder: &Path,
-    relative: &str,
-    deep: bool,
-    listings: &mut Vec<Listing>,
-    lengths: &mut Vec<(FileId, u64)>,
-) {
+#[derive(Clone, Copy, PartialEq)]
+enum Depth {
+    One,
+    All,
+}
+
+fn list(folder: &Path, relative: &str, depth: Depth, listings: &mut Vec<Listing>) {
     let mut entries = Vec::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let Ok(name) = entry.file_name().into_string() else {
@@ -305,19 +289,17 @@ fn list(
             continue;
         };
         if metadata.is_dir() {
-            if deep {
+            if depth == Depth::All {
                 let below = if relative.is_empty() {
                     name.clone()
                 } else {
                     format!("{relative}/{name}")
                 };
-                list(&entry.path(), &below, deep, listings, lengths);
+                list(&entry.path(), &below, depth, listings);
             }
             entries.push((name, None));
         } else if metadata.is_file() {
-            let file = file_id(&metadata);
-            lengths.push((file, metadata.len()));
-            entries.push((name, Some(file)));
+            entries.push((name, Some(file_id(&metadata))));
         }
     }
     listings.push(Listing {

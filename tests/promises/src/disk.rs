@@ -35,6 +35,8 @@ pub struct Disk {
     files: HashMap<FileId, File>,
     /// Files by path, as a process sees them.
     seen: BTreeMap<String, FileId>,
+    /// When a path was last given to a file or taken from it.
+    touched: HashMap<String, u64>,
     /// Files by path, as they will be found after a power loss.
     synced: BTreeMap<String, FileId>,
     /// Syncs that have begun.
@@ -129,8 +131,9 @@ impl Disk {
     fn apply(&mut self, record: Record) {
         match record {
             Record::Named { file, path } => {
-                self.seen.insert(path, file);
                 self.files.entry(file).or_default();
+                self.touch(path.clone());
+                self.seen.insert(path, file);
             }
             Record::Written {
                 file,
@@ -140,29 +143,19 @@ impl Disk {
             Record::Resized { file, length } => self.change(file, Change::Resize(length)),
             Record::Unlinked { path } => {
                 self.seen.remove(&path);
+                self.touch(path);
             }
             Record::Renamed { from, to } => {
                 if let Some(file) = self.seen.remove(&from) {
-                    self.seen.insert(to, file);
+                    self.seen.insert(to.clone(), file);
                 }
+                self.touch(from);
+                self.touch(to);
             }
-            Record::FileSyncBegan { sync, file, length } => {
-                self.notice_length(file, length);
-                self.begin(sync, Covered::One(file), Vec::new());
-            }
-            Record::FolderSyncBegan { sync, listing } => {
-                self.begin(sync, Covered::None, vec![listing])
-            }
-            Record::AllSyncBegan {
-                sync,
-                lengths,
-                listings,
-            } => {
-                for (file, length) in lengths {
-                    self.notice_length(file, length);
-                }
-                self.begin(sync, Covered::All, listings);
-            }
+            Record::FileSyncBegan { sync, file } => self.begin(sync, Covered::One(file)),
+            Record::FolderSyncBegan { sync } => self.begin(sync, Covered::None),
+            Record::AllSyncBegan { sync } => self.begin(sync, Covered::All),
+            Record::Listed { sync, listing } => self.list(sync, listing),
             Record::SyncEnded { sync } => self.end(sync),
             Record::SyncFailed { sync, lost } => self.fail(sync, &lost),
         }
@@ -174,32 +167,50 @@ impl Disk {
         file.unsynced.push((self.time, change));
     }
 
-    /// A file that was made shorter in a way that the recorder does not see.
-    fn notice_length(&mut self, file: FileId, length: u64) {
-        if self
-            .files
-            .get(&file)
-            .is_some_and(|file| file.seen.len() as u64 > length)
-        {
-            self.change(file, Change::Resize(length));
-        }
+    fn touch(&mut self, path: String) {
+        self.touched.insert(path, self.time);
     }
 
-    fn begin(&mut self, sync: u64, files: Covered, listings: Vec<Listing>) {
-        for listing in &listings {
-            name(&mut self.seen, listing);
-            for file in listing.entries.iter().filter_map(|(_, file)| *file) {
-                self.files.entry(file).or_default();
+    fn begin(&mut self, sync: u64, files: Covered) {
+        let sync_begun = Sync {
+            began: self.time,
+            files,
+            listings: Vec::new(),
+        };
+        self.open_syncs.insert(sync, sync_begun);
+    }
+
+    /// Takes note of what a folder holds, also of names that the recorder did not
+    /// see come or go. What it did see since the sync began is newer.
+    fn list(&mut self, sync: u64, listing: Listing) {
+        let Some(sync) = self.open_syncs.get_mut(&sync) else {
+            return;
+        };
+        let mut listed = self.seen.clone();
+        name(&mut listed, &listing);
+        for path in self
+            .seen
+            .keys()
+            .chain(listed.keys())
+            .cloned()
+            .collect::<BTreeSet<_>>()
+        {
+            if self
+                .touched
+                .get(&path)
+                .is_some_and(|time| *time > sync.began)
+            {
+                continue;
             }
+            match listed.get(&path) {
+                Some(file) => self.seen.insert(path, *file),
+                None => self.seen.remove(&path),
+            };
         }
-        self.open_syncs.insert(
-            sync,
-            Sync {
-                began: self.time,
-                files,
-                listings,
-            },
-        );
+        for file in listing.entries.iter().filter_map(|(_, file)| *file) {
+            self.files.entry(file).or_default();
+        }
+        sync.listings.push(listing);
     }
 
     fn end(&mut self, sync: u64) {

@@ -362,11 +362,8 @@ fn the_size_of_the_database_is_limited() {
 fn a_program_of_too_many_operations_is_refused_and_ends_no_transaction() {
     alone(|storage| {
         storage.put("a", b"1").unwrap();
-        let row = format!("({})", vec!["-a"; 100].join(","));
-        let query = format!(
-            "SELECT count(*) FROM (VALUES {})",
-            vec![row; 220].join(", ")
-        );
+        rows(storage, "CREATE TABLE t (a)");
+        let query = format!("SELECT 0 IN ({}) FROM t", vec!["a"; 40_000].join(","));
         assert_eq!(
             message(storage.exec(&query, &[])),
             "out of memory: SQLITE_NOMEM"
