@@ -186,7 +186,7 @@ impl Context {
             self.held_back.push(waker.clone());
             return false;
         }
-        self.turnstile.pass(Some(waker))
+        self.turnstile.pass(waker)
     }
 
     /// May a new event enter now? If not, `waker` is told when to ask again.

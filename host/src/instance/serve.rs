@@ -49,6 +49,7 @@ impl Instance {
     pub async fn serve(&mut self, handle: &Handle) -> Result<Departure, Death> {
         let handlers = &self.handlers;
         let callers = Callers::default();
+        let turnstile = self.store.data().turnstile.clone();
         let outcome = run(&mut self.store, async |accessor| {
             let mut awake = Awake::new(handle);
             let mut running = FuturesUnordered::new();
@@ -59,6 +60,10 @@ impl Instance {
                         if let Err(trap) = ended {
                             return Poll::Ready(Err(trap));
                         }
+                    }
+                    if turnstile.is_taken() {
+                        // The poll is repeated once what has entered ran.
+                        return Poll::Pending;
                     }
                     match awake.poll_admit(cx, accessor, running.len()) {
                         Poll::Ready(Ok(event)) => {
@@ -170,7 +175,7 @@ impl<'a> Awake<'a> {
         }
         let enters = accessor.with(|mut access| {
             let context = access.get();
-            context.lets_in(cx.waker()) && context.turnstile.pass(None)
+            context.lets_in(cx.waker()) && context.turnstile.pass(cx.waker())
         });
         let Some(event) = enters.then(|| self.handle.pop()).flatten() else {
             return Poll::Pending;

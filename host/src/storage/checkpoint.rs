@@ -12,6 +12,7 @@
 
 use super::errors::StorageError;
 use super::limits::CHECKPOINT_PAGES;
+use super::object_files::Proven;
 use super::{Place, Storage};
 
 impl Storage {
@@ -23,8 +24,7 @@ impl Storage {
 
     /// Moves the WAL into the database. Blocks.
     ///
-    /// An error is for the log: nothing is lost, and the object goes on, unless
-    /// `is_broken` says that the disk does not.
+    /// An error is for the log: nothing is lost, and the object goes on.
     pub fn checkpoint(&mut self) -> Result<(), StorageError> {
         if !self.may_checkpoint() {
             return Ok(());
@@ -41,9 +41,6 @@ impl Storage {
                 // nothing of pages that may not have reached the disk.
                 self.detach();
                 self.checkpoint_at_pages = self.wal_pages + CHECKPOINT_PAGES;
-                if self.is_broken() {
-                    self.recover_after_failed_sync()?;
-                }
             }
         }
         done
@@ -72,10 +69,11 @@ impl Storage {
         // From here on the database holds everything; the WAL may only be empty.
         self.durable.emptied();
         self.durable.sync_wal().map_err(|error| {
-            let error = failed("make the empty log durable", &error);
-            // The old frames may come back: nothing may be written over them.
-            self.durable.fail(error.to_string());
-            error
+            // The old frames may come back, and nothing may be written over them:
+            // the next to open the file makes the log empty first.
+            self.files.set_unproven(Proven::WalBytes(0));
+            self.durable.leave_wal();
+            failed("make the empty log durable", &error)
         })
     }
 }

@@ -171,7 +171,12 @@ impl Durable {
         self.state.lock().failure.clone()
     }
 
-    /// Records a failure that no sync of the committer found.
+    /// Leaves the file of the WAL; the next write opens it anew.
+    pub fn leave_wal(&self) {
+        self.state.lock().wal = None;
+    }
+
+    #[cfg(test)]
     pub fn fail(&self, message: String) {
         self.set_failure(&mut self.state.lock(), message);
     }

@@ -23,6 +23,8 @@
 //! * The file appears at the first write, and is one page large at first.
 //! * A commit has a number, and the number becomes durable, or everything after it fails.
 //! * `newest_commit` covers everything that a call has shown.
+//! * After `Broken` every call fails until `rollback_turn`: the instance must not go
+//!   on as if its writes were there.
 //! * What was never proven durable is discarded before the file is used again.
 //! * The WAL starts over only at length 0, durably: frames of an earlier round
 //!   must not appear under later ones.
@@ -96,6 +98,8 @@ pub struct Storage {
     kv_table: Option<bool>,
     /// A PRAGMA of the object may have changed the connection's settings.
     settings_touched: bool,
+    /// Why the turn was lost; nothing works until `rollback_turn`.
+    lost: Option<String>,
     closed: bool,
 }
 
@@ -134,6 +138,7 @@ impl Storage {
             checkpoint_at_pages: limits::CHECKPOINT_PAGES,
             kv_table: None,
             settings_touched: false,
+            lost: None,
             closed: false,
         }
     }

@@ -113,7 +113,7 @@ impl Storage {
         if self.durable.wait().is_ok() {
             return Ok(());
         }
-        self.forget_turn();
+        self.rollback_turn();
         self.detach();
         self.files
             .discard_unproven(self.durable.proven())
@@ -173,11 +173,23 @@ impl Storage {
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
-        if let Some(message) = self.durable.failure() {
-            return Err(StorageError::Broken(message));
-        }
+        self.require_whole()?;
         self.budget.restart();
-        work(self).map_err(|error| self.judge(error))
+        work(self).map_err(|error| {
+            let error = self.judge(error);
+            if let StorageError::Broken(message) = &error {
+                self.lost = Some(message.clone());
+            }
+            error
+        })
+    }
+
+    /// Refuses to go on when the turn is lost or a sync has failed.
+    pub(super) fn require_whole(&self) -> Result<(), StorageError> {
+        match self.lost.clone().or_else(|| self.durable.failure()) {
+            Some(message) => Err(StorageError::Broken(message)),
+            None => Ok(()),
+        }
     }
 }
 

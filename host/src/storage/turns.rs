@@ -44,6 +44,10 @@ impl Storage {
     ///
     /// Fails with `Broken`; the turn is then undone.
     pub fn end_turn(&mut self) -> Result<TurnEnd, StorageError> {
+        if let Err(error) = self.require_whole() {
+            self.rollback_turn();
+            return Err(error);
+        }
         if self.stack.has_savepoint() {
             self.rollback_turn();
             return Err(StorageError::Broken(SAVEPOINT_OPEN.to_owned()));
@@ -53,10 +57,6 @@ impl Storage {
         }
         if !self.began {
             return Ok(TurnEnd::Nothing);
-        }
-        if let Some(message) = self.durable.failure() {
-            self.rollback_turn();
-            return Err(StorageError::Broken(message));
         }
         self.commit_turn().map(TurnEnd::Committed)
     }
@@ -74,6 +74,7 @@ impl Storage {
     ///
     /// What it said since the last commit must be discarded too.
     pub fn rollback_turn(&mut self) {
+        self.lost = None;
         self.cursors.clear();
         self.forget_turn();
         if self.settings_touched

@@ -41,8 +41,9 @@ pub struct Disk {
     synced: BTreeMap<String, FileId>,
     /// Syncs that have begun.
     open_syncs: HashMap<u64, Sync>,
-    /// How many records were replayed.
+    /// How many records were replayed, and how many bytes that were.
     time: u64,
+    position: usize,
     /// When the listing of a folder was taken that is now safe.
     listed: HashMap<String, u64>,
 }
@@ -117,13 +118,20 @@ impl Disk {
         Ok(())
     }
 
-    /// Replays what a recording holds.
-    pub fn replay(mut self, recording: &[u8]) -> Disk {
-        let mut rest = recording;
-        while let Some((record, length)) = Record::decode(rest) {
+    /// Replays a whole recording.
+    pub fn replay(self, recording: &[u8]) -> Disk {
+        self.replay_until(recording, recording.len() as u64)
+    }
+
+    /// Replays a recording from where this disk has got to, up to a position. What
+    /// was still being recorded there does not count.
+    pub fn replay_until(mut self, recording: &[u8], position: u64) -> Disk {
+        while let Some((record, length)) =
+            Record::decode(&recording[self.position..position as usize])
+        {
             self.time += 1;
+            self.position += length;
             self.apply(record);
-            rest = &rest[length..];
         }
         self
     }

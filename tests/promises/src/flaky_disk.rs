@@ -42,7 +42,7 @@ impl FlakyDisk {
         std::fs::rename(draft, self.control()).expect("the faults can be written");
     }
 
-    /// How far the recording has got.
+    /// How far the recording has got; it may be amid a record.
     pub fn position(&self) -> u64 {
         std::fs::metadata(self.log()).map_or(0, |metadata| metadata.len())
     }

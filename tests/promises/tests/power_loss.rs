@@ -76,11 +76,9 @@ async fn lose_power(
         .collect();
     moments.push(end);
     moments.sort();
-    let mut replayed = 0;
     let mut counts = BTreeMap::new();
     for moment in moments {
-        disk = disk.replay(&recording[replayed as usize..moment as usize]);
-        replayed = moment;
+        disk = disk.replay_until(&recording, moment);
         for outcome in [
             Outcome::Strict,
             Outcome::Torn(chance.random()),

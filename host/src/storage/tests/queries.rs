@@ -381,6 +381,9 @@ fn a_statement_past_its_budget_resets_the_object() {
             ))
         );
         assert!(storage.is_slow());
+        // The instance cannot go on as if nothing had happened.
+        assert!(matches!(storage.get("a"), Err(StorageError::Broken(_))));
+        assert!(matches!(storage.end_turn(), Err(StorageError::Broken(_))));
         assert_eq!(storage.get("a").unwrap(), None);
     });
 }

@@ -353,6 +353,7 @@ fn the_size_of_the_database_is_limited() {
         message(error.clone()),
         "database or disk is full: SQLITE_FULL"
     );
+    storage.rollback_turn();
     assert_eq!(storage.get("small").unwrap().unwrap(), b"1");
     storage.put("other", b"2").unwrap();
     storage.end_turn().unwrap();
