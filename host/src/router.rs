@@ -57,6 +57,10 @@ impl Router {
                     "{place}: route {path:?} names class {class:?}, which is not configured"
                 ))
             })?;
+            if !path.starts_with('/') {
+                let message = format!("{place}: route {path:?} must begin with a slash");
+                return Err(RuleError(message));
+            }
             let named = ["{name}", "{id}", "{*name}"]
                 .iter()
                 .any(|name| path.contains(name));
@@ -267,6 +271,7 @@ mod tests {
     fn a_route_that_cannot_work_is_refused() {
         let refused = |path, class| router(&[rule(None, path, class)]).map(drop).unwrap_err().0;
         assert!(refused("/x/{name}", "nobody").contains("not configured"));
+        assert!(refused("x/{name}", "room").contains("begin with a slash"));
         assert!(refused("/x/y", "room").contains("put {name} or {id} into it"));
         assert!(refused("/{name}/{name}{x}", "room").contains("cannot be used"));
     }

@@ -124,15 +124,21 @@ impl Abide {
     }
 
     /// Asks the server to stop and waits until it has.
-    pub fn stop(self) -> ExitStatus {
+    pub async fn stop(self) -> ExitStatus {
         self.signal(libc::SIGTERM);
-        self.ended()
+        self.ended().await
     }
 
-    /// Waits until the server has ended by itself.
-    pub fn ended(mut self) -> ExitStatus {
-        wait_for(&mut self.child)
-            .unwrap_or_else(|| panic!("the server does not stop:\n{}", self.log.text()))
+    /// Waits until the server has ended by itself. Clients go on meanwhile.
+    pub async fn ended(mut self) -> ExitStatus {
+        let begin = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
+                return status;
+            }
+            assert!(begin.elapsed() < DEADLINE, "the server does not stop");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 }
 

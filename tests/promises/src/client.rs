@@ -114,13 +114,17 @@ pub struct Stream {
 impl Stream {
     /// The next bytes; none at the end. An error when the answer was cut off.
     pub async fn next(&mut self) -> Result<Option<Bytes>, String> {
-        let next = tokio::time::timeout(DEADLINE, self.body.frame())
-            .await
-            .expect("the next bytes of the answer");
-        match next {
-            None => Ok(None),
-            Some(Ok(frame)) => Ok(Some(frame.into_data().unwrap_or_default())),
-            Some(Err(error)) => Err(format!("{error:?}")),
+        loop {
+            let next = tokio::time::timeout(DEADLINE, self.body.frame()).await;
+            match next.expect("the next bytes of the answer") {
+                None => return Ok(None),
+                Some(Err(error)) => return Err(format!("{error:?}")),
+                // HTTP/2 ends a body with an empty frame.
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(bytes) if !bytes.is_empty() => return Ok(Some(bytes)),
+                    _ => {}
+                },
+            }
         }
     }
 

@@ -107,7 +107,7 @@ async fn sigterm_lets_running_events_finish() {
     let site = Site::fixture("");
     let abide = site.serve();
     let event = with_event(&abide, 1000).await;
-    assert!(abide.stop().success(), "the exit code of a stop is 0");
+    assert!(abide.stop().await.success(), "the exit code of a stop is 0");
     assert_eq!(event.await.expect("no panic"), Ok(1));
     assert_eq!(site.serve().post("/fixture/a/add", "").await.number(), 2);
 }
@@ -117,7 +117,7 @@ async fn sigint_stops_the_server_like_sigterm() {
     let abide = Site::fixture("").serve();
     let event = with_event(&abide, 500).await;
     abide.signal(libc::SIGINT);
-    assert!(abide.ended().success());
+    assert!(abide.ended().await.success());
     assert_eq!(event.await.expect("no panic"), Ok(1));
 }
 
@@ -139,7 +139,7 @@ async fn an_event_that_outlasts_the_grace_period_does_not_keep_the_server() {
     let abide = Site::fixture("[server]\nshutdown_grace_ms = 300").serve();
     let event = with_event(&abide, 600_000).await;
     let begin = Instant::now();
-    abide.stop();
+    abide.stop().await;
     assert!(
         begin.elapsed() < Duration::from_secs(20),
         "it took {:?}",
@@ -159,7 +159,7 @@ async fn a_spinning_object_does_not_keep_the_server() {
     tokio::spawn(async move { client.try_post("/fixture/a/spin").await });
     tokio::time::sleep(Duration::from_millis(300)).await;
     let begin = Instant::now();
-    abide.stop();
+    abide.stop().await;
     assert!(
         begin.elapsed() < Duration::from_secs(20),
         "it took {:?}",
@@ -185,7 +185,7 @@ async fn connections_that_wait_for_nothing_do_not_keep_the_server() {
         .await
         .expect("an answer");
     let begin = Instant::now();
-    assert!(abide.stop().success());
+    assert!(abide.stop().await.success());
     assert!(
         begin.elapsed() < Duration::from_secs(20),
         "it took {:?}",
@@ -201,6 +201,6 @@ async fn a_server_starts_again_on_what_it_left() {
     for n in 1..=4 {
         let abide = site.serve();
         assert_eq!(abide.post("/fixture/a/add", "").await.number(), n);
-        assert!(abide.stop().success());
+        assert!(abide.stop().await.success());
     }
 }

@@ -109,7 +109,7 @@ async fn the_recorder_sees_every_write_of_the_server() {
     let load = Load::begin(&abide, &SHAPE, Ledger::default(), 0, move || now.position());
     tokio::time::sleep(Duration::from_millis(500)).await;
     load.end().await;
-    assert!(abide.stop().success());
+    assert!(abide.stop().await.success());
     let (recorded, found) = (
         Disk::default().replay(&disk.recording()).seen(),
         Disk::of(site.data()).seen(),
@@ -141,7 +141,7 @@ async fn a_power_loss_right_after_a_clean_stop_loses_nothing() {
             n
         );
     }
-    assert!(abide.stop().success());
+    assert!(abide.stop().await.success());
     let left = TempDir::new().expect("a folder for a test");
     Disk::write(
         &Disk::default()
