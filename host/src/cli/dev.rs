@@ -1,7 +1,7 @@
 //! `abide dev`: serves an object while it is being written. Whenever its source
 //! changes it is built and replaced; data stays.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -113,7 +113,7 @@ async fn rebuild(class: ClassConfig, loader: Loader, registry: Arc<Registry>) ->
     }
 }
 
-fn is_source(root: &Path, path: &PathBuf) -> bool {
+fn is_source(root: &Path, path: &Path) -> bool {
     let below = path.strip_prefix(root).unwrap_or(path);
     let is_result =
         |part: std::path::Component| RESULTS.iter().any(|result| part.as_os_str() == *result);

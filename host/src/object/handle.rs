@@ -65,6 +65,10 @@ impl Handle {
     }
 
     /// Gives an event to the object, or gives it back with the reason.
+    #[expect(
+        clippy::result_large_err,
+        reason = "the event is moved once either way"
+    )]
     pub fn push(&self, event: Event) -> Result<(), (Event, Refusal)> {
         let bytes = event.bytes();
         self.mailbox.lock().push(event, bytes, clock::now_ms())?;

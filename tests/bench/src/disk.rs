@@ -15,10 +15,8 @@ const APPEND_BYTES: usize = 4096;
 /// The median time of a 4 KiB append and an `fdatasync`, in microseconds.
 pub fn append_and_sync_us(directory: &Path) -> Result<f64> {
     let path = directory.join("sync-probe");
-    let measured = append_and_sync(&path)
-        .with_context(|| format!("cannot measure a sync in {}", directory.display()));
-    let _ = std::fs::remove_file(&path);
-    measured
+    append_and_sync(&path)
+        .with_context(|| format!("cannot measure a sync in {}", directory.display()))
 }
 
 fn append_and_sync(path: &Path) -> Result<f64> {

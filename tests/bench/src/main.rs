@@ -88,7 +88,7 @@ fn main() -> Result<()> {
     let rows = select_rows(&arguments.only)?;
     process::raise_open_files_limit();
     let prepared = prepare::prepare(&arguments.servers, arguments.abide.as_deref())?;
-    let machine = machine::describe(&prepared.data_root);
+    let machine = machine::describe(prepared.data_root.path());
     let mut measurer = Measurer::new(Duration::from_secs_f64(arguments.secs), arguments.hasty);
     let started = Instant::now();
     let mut samples = Vec::new();
@@ -97,7 +97,7 @@ fn main() -> Result<()> {
     for repetition in 0..arguments.reps {
         eprintln!("repetition {} of {}", repetition + 1, arguments.reps);
         measurer.wait_for_quiet();
-        sync_us.push(disk::append_and_sync_us(&prepared.data_root)?);
+        sync_us.push(disk::append_and_sync_us(prepared.data_root.path())?);
         // Whoever comes first in one repetition comes last in another.
         let mut order = arguments.servers.clone();
         let places = order.len();

@@ -19,8 +19,31 @@ pub struct Prepared {
     pub workerd: Option<PathBuf>,
     pub workerd_config: PathBuf,
     /// The servers' data go below this, each start in a fresh directory.
-    pub data_root: PathBuf,
+    pub data_root: DataRoot,
     pub versions: BTreeMap<&'static str, String>,
+}
+
+/// A directory that is removed at the end of the whole run, and nothing in it
+/// earlier: creating files is slower for minutes after many were deleted on some
+/// filesystems (ext4 without a journal), and that would be measured.
+pub struct DataRoot(PathBuf);
+
+impl DataRoot {
+    fn create(path: PathBuf) -> Result<DataRoot> {
+        fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        Ok(DataRoot(path))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for DataRoot {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed after the next run.
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
 
 pub fn prepare(servers: &[Kind], given_abide: Option<&Path>) -> Result<Prepared> {
@@ -36,9 +59,7 @@ pub fn prepare(servers: &[Kind], given_abide: Option<&Path>) -> Result<Prepared>
         .nth(2)
         .context("this binary does not lie in a target directory")?;
     let ours = target.join("bench");
-    let data_root = ours.join("data");
-    fs::create_dir_all(&data_root)
-        .with_context(|| format!("cannot create {}", data_root.display()))?;
+    let data_root = DataRoot::create(ours.join("data"))?;
     let mut prepared = Prepared {
         bench: bench.clone(),
         abide: None,

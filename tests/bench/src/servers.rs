@@ -77,7 +77,7 @@ impl Server {
             kind.name().to_lowercase(),
             std::process::id()
         );
-        let directory = prepared.data_root.join(name);
+        let directory = prepared.data_root.path().join(name);
         fs::create_dir_all(directory.join("data"))?;
         let address = free_address()?;
         let mut command = command(kind, residence, prepared, &directory, address)?;
@@ -147,7 +147,6 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         process::stop(&mut self.child, STOP_WAIT_MAX);
-        let _ = fs::remove_dir_all(&self.directory);
     }
 }
 

@@ -6,6 +6,7 @@ use std::ops::Deref;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -38,7 +39,7 @@ impl Deref for Abide {
 impl Abide {
     pub(crate) fn start(mut command: Command, folder: Arc<TempDir>) -> Abide {
         let mut child = spawn(&mut command);
-        let log = Log::of(&mut child);
+        let log = Log::of(child.stderr.take().expect("stderr is a pipe"));
         let stdout = child.stdout.take().expect("stdout is a pipe");
         let (sender, lines) = mpsc::channel();
         // Goes on reading after the ready line, or the server could block on its output.
@@ -165,23 +166,21 @@ pub struct Refusal {
 impl Refusal {
     pub(crate) fn of(mut command: Command) -> Refusal {
         let mut child = spawn(&mut command);
-        let log = Log::of(&mut child);
-        let ended = wait_for(&mut child);
-        let _ = child.kill();
-        let status = ended.unwrap_or_else(|| panic!("{command:?} did not refuse:\n{}", log.text()));
-        let mut stdout = String::new();
-        let _ = child
-            .stdout
-            .take()
-            .expect("stdout is a pipe")
-            .read_to_string(&mut stdout);
-        assert!(
-            !stdout.contains("listening"),
-            "a server that refuses does not listen: {stdout}"
-        );
-        // The process has ended, so the rest of its log is at hand in a moment.
-        log.complete();
-        let stderr = log.text();
+        let stdout = Log::of(child.stdout.take().expect("stdout is a pipe"));
+        let stderr = Log::of(child.stderr.take().expect("stderr is a pipe"));
+        let begin = Instant::now();
+        let status = loop {
+            if let Some(status) = child.try_wait().expect("a child can be waited for") {
+                break status;
+            }
+            let listens = stdout.text().contains("listening");
+            if listens || begin.elapsed() > DEADLINE {
+                let _ = child.kill();
+                panic!("{command:?} did not refuse:\n{}", stderr.text());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        let stderr = stderr.whole();
         refuse_panics(&stderr);
         Refusal {
             code: status.code(),
@@ -218,17 +217,6 @@ fn spawn(command: &mut Command) -> Child {
         .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"))
 }
 
-fn wait_for(child: &mut Child) -> Option<ExitStatus> {
-    let begin = Instant::now();
-    while begin.elapsed() < DEADLINE {
-        if let Some(status) = child.try_wait().expect("a child can be waited for") {
-            return Some(status);
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    None
-}
-
 /// The last lines of a log, and no more of each than one can read.
 fn end_of(log: &str) -> String {
     let lines: Vec<_> = log.lines().collect();
@@ -250,33 +238,31 @@ fn refuse_panics(log: &str) {
     );
 }
 
-/// Everything that a process wrote to stderr.
+/// Everything that a process wrote to one of its outputs.
 struct Log {
     text: Arc<Mutex<String>>,
-    reader: Mutex<Option<std::thread::JoinHandle<()>>>,
+    reader: JoinHandle<()>,
 }
 
 impl Log {
-    fn of(child: &mut Child) -> Log {
+    fn of(output: impl Read + Send + 'static) -> Log {
         let text = Arc::new(Mutex::new(String::new()));
-        let (stderr, into) = (child.stderr.take().expect("stderr is a pipe"), text.clone());
+        let into = text.clone();
         let reader = std::thread::spawn(move || {
-            let mut stderr = BufReader::new(stderr);
+            let mut output = BufReader::new(output);
             let mut line = Vec::new();
-            while stderr
+            while output
                 .read_until(b'\n', &mut line)
                 .is_ok_and(|length| length > 0)
             {
+                let text = String::from_utf8_lossy(&line);
                 into.lock()
                     .unwrap_or_else(PoisonError::into_inner)
-                    .push_str(&String::from_utf8_lossy(&line));
+                    .push_str(&text);
                 line.clear();
             }
         });
-        Log {
-            text,
-            reader: Mutex::new(Some(reader)),
-        }
+        Log { text, reader }
     }
 
     fn text(&self) -> String {
@@ -286,15 +272,12 @@ impl Log {
             .clone()
     }
 
-    /// Waits for the end of what the process wrote; the process must have ended.
-    fn complete(&self) {
-        if let Some(reader) = self
-            .reader
+    /// All of it; the process must have ended.
+    fn whole(self) -> String {
+        let _ = self.reader.join();
+        self.text
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .take()
-        {
-            let _ = reader.join();
-        }
+            .clone()
     }
 }

@@ -116,7 +116,6 @@ fn a_route_that_makes_no_sense_is_named() {
         )
     };
     let named = |config: &str, words: &[&str]| {
-        println!("{config}");
         let refusal = Site::configured(config).refusal();
         refusal.names(&["abide.toml:"]);
         refusal.names(words);
