@@ -105,20 +105,27 @@ async fn an_answer_without_unproven_writes_waits_for_nobody() {
 #[tokio::test]
 async fn a_chunk_waits_until_the_writes_before_it_are_durable() {
     let (_site, disk, abide) = with_hanging_sync().await;
-    let client = abide.client();
-    let first = tokio::spawn(async move {
-        let mut stream = client
-            .open("/fixture/a/stream-of-writes?chunks=3&ms=20")
-            .await;
-        String::from_utf8(stream.read(1).await.expect("a chunk")).expect("text")
-    });
+    let mut stream = abide
+        .open("/fixture/a/stream-of-writes?chunks=3&ms=20")
+        .await;
+    let begin = stream
+        .read(6)
+        .await
+        .expect("a chunk that reveals nothing new");
+    assert_eq!(begin, b"begin\n");
+    let next = tokio::spawn(async move { stream.next().await });
     tokio::time::sleep(A_WHILE).await;
     assert!(
-        !first.is_finished(),
+        !next.is_finished(),
         "a chunk revealed a write that is not durable"
     );
     disk.faults("");
-    assert!(first.await.expect("a chunk").starts_with('2'));
+    let next = next
+        .await
+        .expect("no panic")
+        .expect("a chunk")
+        .expect("more");
+    assert_eq!(next[..2], *b"2\n");
 }
 
 #[tokio::test]
