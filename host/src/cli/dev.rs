@@ -1,7 +1,7 @@
 //! `abide dev`: serves an object while it is being written. Whenever its source
 //! changes it is built and replaced; data stays.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,55 +67,72 @@ fn config(path: &Path) -> Result<Config> {
 }
 
 /// Replaces a class's code whenever it changes.
-async fn rebuild(class: ClassConfig, loader: Loader, registry: Arc<Registry>) -> Result<()> {
-    let watched = match &class.code {
-        Code::Component(file) | Code::Source(file) => file.clone(),
-    };
-    let changed = Arc::new(Notify::new());
-    let notify = changed.clone();
-    let root = watched.clone();
-    let mut watcher = new_debouncer(SETTLE, None, move |result: DebounceEventResult| {
-        let Ok(events) = result else { return };
-        let is_change = |kind: &EventKind| {
-            matches!(
-                kind,
-                EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_)
-            )
-        };
-        let mut paths = events
-            .iter()
-            .filter(|event| is_change(&event.kind))
-            .flat_map(|event| &event.paths);
-        if paths.any(|path| is_source(&root, path)) {
-            notify.notify_one();
+struct Rebuild {
+    class: ClassConfig,
+    data: PathBuf,
+    loader: Loader,
+    registry: Arc<Registry>,
+}
+
+impl Rebuild {
+    async fn run(self) -> Result<()> {
+        let (Code::Component(watched) | Code::Source(watched)) = &self.class.code;
+        let watched = watched
+            .canonicalize()
+            .with_context(|| format!("cannot watch {}", watched.display()))?;
+        let changed = Arc::new(Notify::new());
+        let (notify, root, data) = (changed.clone(), watched.clone(), self.data.clone());
+        let mut watcher = new_debouncer(SETTLE, None, move |result: DebounceEventResult| {
+            let Ok(events) = result else { return };
+            let is_change = |kind: &EventKind| {
+                matches!(
+                    kind,
+                    EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_)
+                )
+            };
+            let mut paths = events
+                .iter()
+                .filter(|event| is_change(&event.kind))
+                .flat_map(|event| &event.paths);
+            if paths.any(|path| !path.starts_with(&data) && is_source(&root, path)) {
+                notify.notify_one();
+            }
+        })?;
+        watcher
+            .watch(&watched, RecursiveMode::Recursive)
+            .with_context(|| format!("cannot watch {}", watched.display()))?;
+        loop {
+            changed.notified().await;
+            self.replace().await;
         }
-    })?;
-    watcher
-        .watch(&watched, RecursiveMode::Recursive)
-        .with_context(|| format!("cannot watch {}", watched.display()))?;
-    loop {
-        changed.notified().await;
-        tracing::info!(class = class.name, "changed; building");
-        match loader.load(&class).await {
-            Ok(component) => {
-                let live = registry
-                    .classes
-                    .get(&class.name)
-                    .expect("configured classes stay");
-                live.replace(component);
-                registry.ring_all(live);
-                tracing::info!(class = class.name, "the new code is live");
-            }
-            Err(error) => {
-                tracing::error!("{error:#}; the old code stays live");
-            }
+    }
+
+    async fn replace(&self) {
+        let name = &self.class.name;
+        tracing::info!(class = name, "changed; building");
+        let component = match self.loader.load(&self.class).await {
+            Ok(component) => component,
+            Err(error) => return tracing::error!("{error:#}; the old code stays live"),
+        };
+        let live = self.registry.classes.get(name);
+        let live = live.expect("configured classes stay");
+        if live.code().1.is_same_as(&component) {
+            tracing::info!(class = name, "the change made no difference");
+        } else {
+            live.replace(component);
+            self.registry.ring_all(live);
+            tracing::info!(class = name, "the new code is live");
         }
     }
 }
 
 fn is_source(root: &Path, path: &Path) -> bool {
     let below = path.strip_prefix(root).unwrap_or(path);
-    let is_result =
-        |part: std::path::Component| RESULTS.iter().any(|result| part.as_os_str() == *result);
-    !below.components().any(is_result) && below.file_name() != Some("Cargo.lock".as_ref())
+    let is_result = |part: std::path::Component| {
+        let name = part.as_os_str();
+        RESULTS.iter().any(|result| name == *result)
+    };
+    let is_log = below.extension() == Some("log".as_ref());
+    let is_lock = below.file_name() == Some("Cargo.lock".as_ref());
+    !is_log && !is_lock && !below.components().any(is_result)
 }

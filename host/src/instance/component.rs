@@ -18,6 +18,7 @@ use super::engine::Host;
 /// A component ready to be instantiated.
 pub struct Component {
     pub(super) host: Host,
+    key: String,
     pub(super) prepared: InstancePre<Context>,
     pub(super) lifecycle: Option<lifecycle::GuestIndices>,
     pub(super) fetch: Option<fetch_handler::GuestIndices>,
@@ -51,8 +52,9 @@ impl ComponentCache {
                  or wrap it with `wasm-tools component new`"
             );
         }
+        let key = key(host, &bytes);
         let compiled = self
-            .compiled(host, &bytes)
+            .compiled(host, &bytes, &key)
             .with_context(|| format!("{shown} is not a valid component"))?;
         let prepared = host.linker.instantiate_pre(&compiled).map_err(|error| {
             let world = "durable:object/durable-object@0.1.0";
@@ -62,6 +64,7 @@ impl ComponentCache {
         })?;
         let component = Component {
             host: host.clone(),
+            key,
             lifecycle: lifecycle::GuestIndices::new(&prepared).ok(),
             fetch: fetch_handler::GuestIndices::new(&prepared).ok(),
             prepared,
@@ -70,8 +73,8 @@ impl ComponentCache {
         Ok(Arc::new(component))
     }
 
-    fn compiled(&self, host: &Host, bytes: &[u8]) -> Result<Compiled> {
-        let kept = self.dir.join(format!("{}.cwasm", key(host, bytes)));
+    fn compiled(&self, host: &Host, bytes: &[u8], key: &str) -> Result<Compiled> {
+        let kept = self.dir.join(format!("{key}.cwasm"));
         if kept.exists() {
             // SAFETY: only this function writes to the cache, under a name that
             // covers the component and the engine's configuration.
@@ -133,10 +136,16 @@ impl Component {
             .instantiate_pre(&compiled.expect("the smallest component"));
         Arc::new(Component {
             host,
+            key: String::new(),
             prepared: prepared.expect("it imports nothing"),
             lifecycle: None,
             fetch: None,
         })
+    }
+
+    /// Were both made from the same bytes?
+    pub fn is_same_as(&self, other: &Component) -> bool {
+        self.key == other.key
     }
 
     fn check(&self, file: &Path) -> Result<()> {

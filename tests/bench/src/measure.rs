@@ -25,6 +25,8 @@ use crate::statistics::{median, percentile};
 const ATTEMPTS_MAX: u32 = 3;
 /// How long the whole run waits for a quiet machine, at most.
 const QUIET_WAIT_MAX: Duration = Duration::from_secs(300);
+/// A wait that is worth a word.
+const LONG_WAIT: Duration = Duration::from_secs(5);
 const WARM_UP: Duration = Duration::from_millis(500);
 /// Objects per measurement of a first touch or a wake.
 const TOUCHES: u64 = 500;
@@ -118,7 +120,14 @@ impl Measurer {
     pub fn wait_for_quiet(&mut self) {
         let begun = Instant::now();
         wait_for_quiet(self.quiet_wait_left);
-        self.quiet_wait_left = self.quiet_wait_left.saturating_sub(begun.elapsed());
+        let waited = begun.elapsed();
+        self.quiet_wait_left = self.quiet_wait_left.saturating_sub(waited);
+        if waited > LONG_WAIT {
+            let (waited_s, left_s) = (waited.as_secs(), self.quiet_wait_left.as_secs());
+            eprintln!(
+                "  waited {waited_s} s for an idle machine, will wait {left_s} s more at most"
+            );
+        }
     }
 
     fn measure_loop(

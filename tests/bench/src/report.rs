@@ -166,6 +166,7 @@ impl Report {
     fn footnotes(&self) -> String {
         let mut text = "\nMedians of the repetitions. ÷ says how many times better: faster, more per second or \
              smaller; it is the median of the ratios within each repetition, with the range. \
+             Disturbed repetitions count only where there are no others. \
              Others: the most that anything but server and load generator used of the CPU during a measurement, \
              the kernel's own threads included. \\* An echo with 1 connection, and a sync of the disk.\n"
             .to_string();
@@ -217,20 +218,18 @@ impl Report {
                 format!("{} \\*", row.unit.show(value))
             });
         }
-        let of_row = || {
-            self.samples
-                .iter()
-                .filter(|sample| sample.row == row.name && sample.server == kind)
-        };
-        if of_row().any(|sample| sample.error.is_some()) {
+        let mut of_row = self.samples.iter();
+        if of_row.any(|it| (it.row, it.server) == (row.name, kind) && it.error.is_some()) {
             return "invalid".to_string();
         }
-        let values: Vec<f64> = of_row().filter_map(|sample| sample.value).collect();
+        let repetitions = 0..self.repetitions;
+        let readings = repetitions.filter_map(|it| self.reading(row, kind, it));
+        let (values, _) = undisturbed(readings.collect());
         median(&values).map_or("–".to_string(), |value| row.unit.show(value))
     }
 
     fn ratio_cell(&self, row: &Row, other: Kind) -> String {
-        let ratios = self.ratios(row, other);
+        let (ratios, _) = self.ratios(row, other);
         match (median(&ratios), range(&ratios)) {
             (Some(middle), Some((least, greatest))) if ratios.len() > 1 => {
                 format!("{}× ({}–{})", times(middle), times(least), times(greatest))
@@ -242,10 +241,12 @@ impl Report {
 
     fn aim_cell(&self, row: &Row) -> String {
         let aim = times(row.aim_times);
-        match median(&self.ratios(row, Kind::Workerd)) {
+        let (ratios, quiet) = self.ratios(row, Kind::Workerd);
+        match median(&ratios) {
+            None => format!("{aim}×"),
+            Some(_) if !quiet => format!("{aim}×, disturbed"),
             Some(ratio) if ratio >= row.aim_times => format!("{aim}×, met"),
             Some(_) => format!("{aim}×, missed"),
-            None => format!("{aim}×"),
         }
     }
 
@@ -261,27 +262,32 @@ impl Report {
         })
     }
 
-    /// How many times better than the other Abide was, in each repetition.
-    fn ratios(&self, row: &Row, other: Kind) -> Vec<f64> {
-        let value = |kind: Kind, repetition: u32| {
-            if kind == Kind::Ceiling && row.ceiling == Ceiling::EchoPlusSync {
-                return self.echo_plus_sync();
-            }
-            let mut samples = self.samples.iter();
-            samples
-                .find(|sample| {
-                    (sample.row, sample.server, sample.repetition) == (row.name, kind, repetition)
-                })?
-                .value
-        };
-        (0..self.repetitions)
-            .filter_map(|repetition| {
-                Some(
-                    row.unit
-                        .times_better(value(Kind::Abide, repetition)?, value(other, repetition)?),
-                )
+    /// How many times better than the other Abide was, repetition by repetition,
+    /// and whether that was undisturbed.
+    fn ratios(&self, row: &Row, other: Kind) -> (Vec<f64>, bool) {
+        let ratio = |repetition| {
+            let ours = self.reading(row, Kind::Abide, repetition)?;
+            let theirs = self.reading(row, other, repetition)?;
+            Some(Reading {
+                value: row.unit.times_better(ours.value, theirs.value),
+                quiet: ours.quiet && theirs.quiet,
             })
-            .collect()
+        };
+        undisturbed((0..self.repetitions).filter_map(ratio).collect())
+    }
+
+    fn reading(&self, row: &Row, kind: Kind, repetition: u32) -> Option<Reading> {
+        if kind == Kind::Ceiling && row.ceiling == Ceiling::EchoPlusSync {
+            let value = self.echo_plus_sync()?;
+            return Some(Reading { value, quiet: true });
+        }
+        let wanted = (row.name, kind, repetition);
+        let mut samples = self.samples.iter();
+        let sample = samples.find(|it| (it.row, it.server, it.repetition) == wanted)?;
+        Some(Reading {
+            value: sample.value?,
+            quiet: sample.others.is_none_or(|others| others <= QUIET_SHARE),
+        })
     }
 
     /// What a durable answer costs at least: the bare server's answer and a sync.
@@ -293,6 +299,19 @@ impl Report {
         let echoes: Vec<f64> = echoes.filter_map(|sample| sample.value).collect();
         Some(median(&echoes)? + median(&self.sync_us)?)
     }
+}
+
+/// A figure of one repetition.
+struct Reading {
+    value: f64,
+    quiet: bool,
+}
+
+/// The values that nobody disturbed, or all if there are none; and which it is.
+fn undisturbed(readings: Vec<Reading>) -> (Vec<f64>, bool) {
+    let quiet = readings.iter().any(|reading| reading.quiet);
+    let used = readings.into_iter().filter(|it| it.quiet == quiet);
+    (used.map(|reading| reading.value).collect(), quiet)
 }
 
 fn times(ratio: f64) -> String {
@@ -351,13 +370,28 @@ mod tests {
             ("echo-c1", Kind::Workerd, 1, 500.0),
             ("echo-c1", Kind::Abide, 2, 100.0),
         ]);
-        assert_eq!(report.ratios(row("echo-c1"), Kind::Workerd), [4.0, 5.0]);
+        assert_eq!(report.ratios(row("echo-c1"), Kind::Workerd).0, [4.0, 5.0]);
         assert_eq!(
             report.ratio_cell(row("echo-c1"), Kind::Workerd),
             "4.5× (4–5)"
         );
         assert_eq!(report.aim_cell(row("echo-c1")), "4×, met");
         assert_eq!(report.ratio_cell(row("echo-c1"), Kind::Ceiling), "–");
+    }
+
+    #[test]
+    fn disturbed_repetitions_count_only_when_there_are_no_others() {
+        let mut report = report(&[
+            ("echo-c1", Kind::Abide, 0, 50.0),
+            ("echo-c1", Kind::Workerd, 0, 200.0),
+            ("echo-c1", Kind::Abide, 1, 100.0),
+            ("echo-c1", Kind::Workerd, 1, 900.0),
+        ]);
+        report.samples[3].others = Some(0.5);
+        assert_eq!(report.value_cell(row("echo-c1"), Kind::Workerd), "200 µs");
+        assert_eq!(report.ratio_cell(row("echo-c1"), Kind::Workerd), "4×");
+        report.samples[0].others = Some(0.5);
+        assert_eq!(report.aim_cell(row("echo-c1")), "4×, disturbed");
     }
 
     #[test]

@@ -185,7 +185,7 @@ async fn a_body_over_its_limit_is_refused_before_the_object_sees_it() {
 async fn a_chunked_body_over_its_limit_is_not_taken_for_a_whole_one() {
     let abide = Site::fixture("[server]\nbody_bytes_max = 100000").serve();
     let mut request =
-        b"POST /fixture/a/length HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+        b"POST /fixture/a/length HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
             .to_vec();
     for _ in 0..30 {
         request.extend(b"2000\r\n");

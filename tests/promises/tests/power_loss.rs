@@ -152,3 +152,45 @@ async fn a_power_loss_right_after_a_clean_stop_loses_nothing() {
     let abide = site.with_data(left.path()).serve();
     assert_eq!(abide.get("/fixture/archive-0/check").await.number(), 20);
 }
+
+#[tokio::test]
+async fn what_was_deleted_stays_deleted_and_what_came_after_stays_too() {
+    let site = Site::fixture("");
+    let disk = FlakyDisk::of(&site);
+    let abide = site.serve_with(|command| disk.attach(command));
+    for n in 1..=10 {
+        let answer = abide
+            .post("/fixture/archive-0/entry?bytes=100000", "")
+            .await;
+        assert_eq!(answer.number(), n);
+    }
+    assert_eq!(
+        abide.post("/fixture/archive-0/delete-all", "").await.ok(),
+        "deleted"
+    );
+    let deleted = disk.position();
+    assert_eq!(
+        abide
+            .post("/fixture/archive-0/entry?bytes=1000", "")
+            .await
+            .number(),
+        1
+    );
+    abide.kill();
+    let recording = disk.recording();
+    for (moment, entries) in [(deleted, 0..=1), (recording.len() as u64, 1..=1)] {
+        let replayed = Disk::default().replay_until(&recording, moment);
+        for outcome in [
+            Outcome::Strict,
+            Outcome::Torn(1),
+            Outcome::Torn(2),
+            Outcome::Torn(3),
+        ] {
+            let left = TempDir::new().expect("a folder for a test");
+            Disk::write(&replayed.after_power_loss(outcome), left.path());
+            let abide = site.with_data(left.path()).serve();
+            let found = abide.get("/fixture/archive-0/check").await.number();
+            assert!(entries.contains(&found), "{outcome:?}: {found} entries");
+        }
+    }
+}
