@@ -132,21 +132,21 @@ impl Config {
     }
 
     fn parse(text: &str, file: &Path, folder: &Path) -> Result<Config, ConfigError> {
-        let place = Place { text, file };
+        let origin = Origin { text, file };
         let parsed: File = toml::from_str(text).map_err(|error| {
-            let line = error.span().map_or(1, |span| place.line(span.start));
+            let line = error.span().map_or(1, |span| origin.line(span.start));
             let written = text.lines().nth(line - 1).unwrap_or_default().trim();
-            place.error(
+            origin.error(
                 line,
                 &format!("{}, in: {written}", error.message().trim_end()),
             )
         })?;
-        let defaults = parsed.limits.over(&Limits::default(), &place)?;
+        let defaults = parsed.limits.over(&Limits::default(), &origin)?;
         let mut classes = Vec::new();
         for (name, table) in parsed.classes {
-            let line = place.line(name.span().start);
+            let line = origin.line(name.span().start);
             let name = name.into_inner();
-            check_class_name(&name).map_err(|why| place.error(line, &why))?;
+            check_class_name(&name).map_err(|why| origin.error(line, &why))?;
             let code = match (table.component, table.source) {
                 (Some(component), None) => Code::Component(folder.join(component)),
                 (None, Some(source)) => Code::Source(folder.join(source)),
@@ -154,18 +154,18 @@ impl Config {
                     let message = format!(
                         "class {name:?} needs either component = \"FILE.wasm\" or source = \"FOLDER\""
                     );
-                    return Err(place.error(line, &message));
+                    return Err(origin.error(line, &message));
                 }
             };
-            let limits = table.limits.over(&defaults, &place)?;
+            let limits = table.limits.over(&defaults, &origin)?;
             classes.push(ClassConfig { name, code, limits });
         }
         if classes.is_empty() {
             let message = "no class is configured; add for example\n\n    \
                            [classes.counter]\n    source = \"path/to/its/folder\"";
-            return Err(place.error(1, message));
+            return Err(origin.error(1, message));
         }
-        let server = parsed.server.over(&ServerLimits::default(), &place)?;
+        let server = parsed.server.over(&ServerLimits::default(), &origin)?;
         let routes = parsed.routes.into_iter();
         Ok(Config {
             listen: parsed.listen.unwrap_or_else(|| LISTEN.into()),
@@ -176,7 +176,7 @@ impl Config {
             routes: routes
                 .map(|route| RouteRule {
                     host: route.host,
-                    place: place.of(route.path.span().start),
+                    place: origin.of(route.path.span().start),
                     path: route.path.into_inner(),
                     class: route.class,
                 })
@@ -186,9 +186,9 @@ impl Config {
 }
 
 impl LimitsTable {
-    fn over(&self, defaults: &Limits, place: &Place) -> Result<Limits, ConfigError> {
+    fn over(&self, defaults: &Limits, origin: &Origin) -> Result<Limits, ConfigError> {
         let pick = |value: &Option<Spanned<i64>>, name, default, range| {
-            place.within(value, name, default, range)
+            origin.within(value, name, default, range)
         };
         Ok(Limits {
             idle_timeout_ms: pick(
@@ -226,21 +226,21 @@ impl LimitsTable {
 }
 
 impl ServerTable {
-    fn over(&self, defaults: &ServerLimits, place: &Place) -> Result<ServerLimits, ConfigError> {
+    fn over(&self, defaults: &ServerLimits, origin: &Origin) -> Result<ServerLimits, ConfigError> {
         Ok(ServerLimits {
-            header_bytes_max: place.within(
+            header_bytes_max: origin.within(
                 &self.header_bytes_max,
                 "header_bytes_max",
                 defaults.header_bytes_max as u64,
                 1 << 10..=1 << 20,
             )? as usize,
-            body_bytes_max: place.within(
+            body_bytes_max: origin.within(
                 &self.body_bytes_max,
                 "body_bytes_max",
                 defaults.body_bytes_max,
                 0..=1 << 40,
             )?,
-            shutdown_grace_ms: place.within(
+            shutdown_grace_ms: origin.within(
                 &self.shutdown_grace_ms,
                 "shutdown_grace_ms",
                 defaults.shutdown_grace_ms,
@@ -264,12 +264,12 @@ fn check_class_name(name: &str) -> Result<(), String> {
 }
 
 /// Where in the file something stands.
-struct Place<'a> {
+struct Origin<'a> {
     text: &'a str,
     file: &'a Path,
 }
 
-impl Place<'_> {
+impl Origin<'_> {
     fn line(&self, offset: usize) -> usize {
         self.text[..offset.min(self.text.len())]
             .matches('\n')

@@ -34,13 +34,14 @@ pub fn dev(path: &Path, overrides: Overrides, cache: &Path) -> Result<()> {
     runtime()?.block_on(async {
         let running = Running::start(&config, cache, true).await?;
         for class in &config.classes {
-            let rebuild = rebuild(
-                class.clone(),
-                running.loader.clone(),
-                running.registry.clone(),
-            );
+            let rebuild = Rebuild {
+                class: class.clone(),
+                data: config.data.clone(),
+                loader: running.loader.clone(),
+                registry: running.registry.clone(),
+            };
             tokio::spawn(async move {
-                if let Err(error) = rebuild.await {
+                if let Err(error) = rebuild.run().await {
                     tracing::error!("changes are not noticed any more: {error:#}");
                 }
             });

@@ -7,7 +7,7 @@ use rusqlite::ffi;
 use super::database::Database;
 use super::errors::StorageError;
 use super::limits::{CLOSE_WAL_BYTES_MAX, PAGE_BYTES};
-use super::object_files::Found;
+use super::object_files::{Found, Proven};
 use super::{Place, Storage, durable};
 
 impl Storage {
@@ -143,16 +143,18 @@ impl Storage {
             tracing::warn!(%error, "checkpoint at close failed");
         }
         self.detach();
-        let Err(message) = self.durable.wait() else {
-            return Ok(());
-        };
+        let settled = self.durable.wait().map_err(StorageError::Broken);
         let proven = self.durable.proven();
-        self.files.set_unproven(proven);
-        // Best now; if the disk still fails, whoever opens the file next tries again.
-        if let Err(error) = self.files.discard_unproven(proven) {
-            tracing::warn!(%error, "cannot discard commits that are not durable");
+        // A file in which nothing was ever committed was never made durable either,
+        // and whoever finds it later could not know that.
+        if settled.is_err() || proven == Proven::Nothing {
+            self.files.set_unproven(proven);
+            // Best now; if the disk fails, whoever opens the file next tries again.
+            if let Err(error) = self.files.discard_unproven(proven) {
+                tracing::warn!(%error, "cannot discard what is not durable");
+            }
         }
-        Err(StorageError::Broken(message))
+        settled
     }
 
     /// Size of the database in bytes, free pages not counted.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use promises::{Disk, FlakyDisk, Ledger, Outcome, Site};
+use promises::{Abide, Disk, FlakyDisk, Ledger, Outcome, Site, until};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tempfile::TempDir;
@@ -193,4 +193,43 @@ async fn what_was_deleted_stays_deleted_and_what_came_after_stays_too() {
             assert!(entries.contains(&found), "{outcome:?}: {found} entries");
         }
     }
+}
+
+/// The files exist, but nothing has made them durable yet.
+#[tokio::test]
+async fn a_database_that_only_an_undone_write_created_is_made_durable_with_the_next() {
+    let site = Site::fixture("[limits]\nidle_timeout_ms = 20");
+    let disk = FlakyDisk::of(&site);
+    let abide = site.serve_with(|command| disk.attach(command));
+    abide
+        .get("/fixture/a/write-then-trap")
+        .await
+        .is_error("reset", "");
+    check_next_write(&site, &disk, abide).await;
+}
+
+#[tokio::test]
+async fn a_database_that_a_full_disk_left_empty_is_made_durable_with_the_next_write() {
+    let site = Site::fixture("[limits]\nidle_timeout_ms = 20");
+    let disk = FlakyDisk::of(&site);
+    disk.faults("write ENOSPC -wal");
+    let abide = site.serve_with(|command| disk.attach(command));
+    assert!(abide.post("/fixture/a/add", "").await.status >= 500);
+    disk.faults("");
+    check_next_write(&site, &disk, abide).await;
+}
+
+/// Lets object `a` fall asleep, writes, and loses power.
+async fn check_next_write(site: &Site, disk: &FlakyDisk, abide: Abide) {
+    until("the object has left", async || {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        abide.get("/fixture/a/events").await.number() == 1
+    })
+    .await;
+    assert_eq!(abide.post("/fixture/a/add", "").await.number(), 1);
+    let left = TempDir::new().expect("a folder for a test");
+    let replayed = Disk::default().replay(&disk.recording());
+    Disk::write(&replayed.after_power_loss(Outcome::Strict), left.path());
+    let abide = site.with_data(left.path()).serve();
+    assert_eq!(abide.get("/fixture/a/read").await.number(), 1);
 }
