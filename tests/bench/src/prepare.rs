@@ -77,10 +77,11 @@ pub fn prepare(servers: &[Kind], given_abide: Option<&Path>) -> Result<Prepared>
                 .with_context(|| format!("--abide: no such file {}", path.display()))?,
             None => build_abide(workspace, target)?,
         };
+        let built_in = given_abide.is_none().then_some(workspace);
         prepared.component = Some(build_component(&abide, &sources.join("guest"), &ours)?);
         prepared
             .versions
-            .insert("abide", abide_version(&abide, workspace));
+            .insert("abide", abide_version(&abide, built_in));
         prepared.abide = Some(abide);
     }
     if servers.contains(&Kind::Workerd) {
@@ -166,17 +167,20 @@ fn npm_version(package: &Path) -> Result<String> {
     Ok(version.unwrap_or("unknown").to_string())
 }
 
-/// The version and, as far as git knows, the commit.
-fn abide_version(abide: &Path, workspace: &Path) -> String {
+/// The version and, of a binary that was built here, the commit if git knows it.
+fn abide_version(abide: &Path, built_in: Option<&Path>) -> String {
     let version =
         output(Command::new(abide).arg("--version")).unwrap_or_else(|| "unknown".to_string());
     let version = version.trim_start_matches("abide ").to_string();
-    let mut git = Command::new("git");
-    let commit = output(
-        git.args(["describe", "--always", "--dirty"])
-            .current_dir(workspace),
-    );
-    commit.map_or(version.clone(), |commit| format!("{version} ({commit})"))
+    let commit = built_in.and_then(|workspace| {
+        let mut git = Command::new("git");
+        git.args(["describe", "--always", "--dirty"]);
+        output(git.current_dir(workspace))
+    });
+    match commit {
+        Some(commit) => format!("{version} ({commit})"),
+        None => version,
+    }
 }
 
 fn cargo(arguments: &[&str], target: &Path) -> Command {

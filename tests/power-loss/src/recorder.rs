@@ -34,6 +34,9 @@ struct Known {
     path: Option<String>,
     /// Something was written since the last sync that covered the file.
     dirty: bool,
+    /// The last sync of everything lost something of this file: as in Linux, the
+    /// next sync of the file itself tells so, even if the disk is sound again.
+    untold: bool,
 }
 
 /// A file or folder below the recorded folder.
@@ -129,7 +132,11 @@ impl Recorder {
                     path: path.clone(),
                 });
             }
-            Known { path, dirty: false }
+            Known {
+                path,
+                dirty: false,
+                untold: false,
+            }
         });
         Some(Place {
             file: Some(id),
@@ -223,22 +230,36 @@ impl Recorder {
         let failed: Vec<_> = covered
             .into_iter()
             .filter_map(|(file, path)| {
-                faults
-                    .error(Operation::Sync, &path)
-                    .map(|errno| (file, errno))
+                let told = match scope {
+                    Scope::One(_) => self.tell(file),
+                    Scope::All => None,
+                };
+                let errno = faults.error(Operation::Sync, &path).or(told)?;
+                Some((file, errno))
             })
             .collect();
-        match failed.first() {
-            Some((_, errno)) => {
-                let lost = failed.iter().filter_map(|(file, _)| *file).collect();
-                self.append(&Record::SyncFailed { sync, lost });
-                Some(*errno)
-            }
-            None => {
-                self.append(&Record::SyncEnded { sync });
-                None
+        let Some((_, errno)) = failed.first() else {
+            self.append(&Record::SyncEnded { sync });
+            return None;
+        };
+        let lost: Vec<_> = failed.iter().filter_map(|(file, _)| *file).collect();
+        if let Scope::All = scope {
+            let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+            for file in &lost {
+                if let Some(known) = files.get_mut(file) {
+                    known.untold = true;
+                }
             }
         }
+        self.append(&Record::SyncFailed { sync, lost });
+        Some(*errno)
+    }
+
+    /// The error that a sync of this file has yet to tell.
+    fn tell(&self, file: Option<FileId>) -> Option<c_int> {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = files.get_mut(&file?)?;
+        std::mem::take(&mut known.untold).then_some(libc::EIO)
     }
 
     /// The files that a sync must write, which are not dirty any more.
