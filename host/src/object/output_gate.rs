@@ -70,10 +70,6 @@ impl<Output> OutputGate<Output> {
     pub fn fail(self) -> Vec<Output> {
         self.waiting.into_iter().map(|(_, output)| output).collect()
     }
-
-    pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
-    }
 }
 
 #[cfg(test)]

@@ -57,9 +57,9 @@ impl Committer {
             .spawn({
                 let queue = Arc::clone(&queue);
                 move || {
-                    let mut whole = disk::can_sync_file_systems();
+                    let mut trusts_syncfs = disk::can_sync_file_systems();
                     while let Some(objects) = queue.take() {
-                        sync(&objects, &file_system, &mut whole);
+                        sync(&objects, &file_system, &mut trusts_syncfs);
                     }
                 }
             })?;
@@ -107,7 +107,7 @@ impl Queue {
 }
 
 /// Syncs a group of objects and reports each.
-fn sync(objects: &[Arc<Durable>], file_system: &File, whole: &mut bool) {
+fn sync(objects: &[Arc<Durable>], file_system: &File, trusts_syncfs: &mut bool) {
     let jobs = objects.iter().filter_map(Durable::take);
     let (dirty, clean): (Vec<Job>, Vec<Job>) = jobs.partition(|job| job.dirty);
     for job in clean {
@@ -117,7 +117,7 @@ fn sync(objects: &[Arc<Durable>], file_system: &File, whole: &mut bool) {
     if dirty.is_empty() {
         return;
     }
-    if few || !*whole {
+    if few || !*trusts_syncfs {
         return sync_one_by_one(dirty);
     }
     match disk::sync_file_system(file_system) {
@@ -129,7 +129,7 @@ fn sync(objects: &[Arc<Durable>], file_system: &File, whole: &mut bool) {
         Err(error) => {
             // It may have lost pages of files that are not in this batch, and would
             // not say so again: from now on every file is asked by itself.
-            *whole = false;
+            *trusts_syncfs = false;
             tracing::warn!(%error, objects = dirty.len(), "syncfs failed; syncing one by one");
             sync_one_by_one(dirty);
         }
