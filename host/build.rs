@@ -1,9 +1,20 @@
-//! Lists the files of the Rust SDK and the contract, for the binary to carry.
+//! Lists the files of the SDKs and the contract, for the binary to carry.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-const CARRIED: [&str; 3] = ["wit", "guest-sdks/rust/Cargo.toml", "guest-sdks/rust/src"];
+const CARRIED: [&str; 10] = [
+    "wit",
+    "guest-sdks/rust/Cargo.toml",
+    "guest-sdks/rust/src",
+    "guest-sdks/rust/macros/Cargo.toml",
+    "guest-sdks/rust/macros/src",
+    "guest-sdks/js/package.json",
+    "guest-sdks/js/package-lock.json",
+    "guest-sdks/js/build",
+    "guest-sdks/js/src",
+    "guest-sdks/js/wit",
+];
 
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::pattern::TextPattern;
 
-/// A promise and the events that prove it.
+/// A promise and what is done to prove it.
 #[derive(Debug)]
 pub struct Case {
     /// The name of its file.
@@ -15,7 +15,50 @@ pub struct Case {
     pub needs: Vec<String>,
     /// Takes 30 seconds or more, because the promise is about such a time.
     pub is_slow: bool,
-    pub events: Vec<Event>,
+    pub acts: Vec<Act>,
+}
+
+impl Case {
+    pub fn events(&self) -> impl Iterator<Item = &Event> {
+        self.acts.iter().filter_map(|act| match act {
+            Act::Event(event) => Some(event),
+            Act::OnSocket(_) => None,
+        })
+    }
+}
+
+/// What a client does, or sees.
+#[derive(Debug)]
+pub enum Act {
+    Event(Event),
+    OnSocket(OnSocket),
+}
+
+/// What a client does with an open WebSocket, or what it must see there.
+#[derive(Debug)]
+pub struct OnSocket {
+    pub line: usize,
+    /// As written, for reports.
+    pub text: String,
+    /// The label of the event that opened it.
+    pub socket: String,
+    pub what: SocketAct,
+}
+
+#[derive(Debug)]
+pub enum SocketAct {
+    /// A text, bytes, or steps that the probe runs.
+    Sends(Value),
+    /// The next message: a text, bytes, or the results of steps.
+    Receives(Value),
+    /// Without a code the frame is empty.
+    Closes { code: Option<u16>, reason: String },
+    /// The next thing is a Close with this code, 1005 for none, and reason.
+    IsClosed { code: u16, reason: TextPattern },
+    /// Cuts the connection.
+    Drops,
+    /// The connection ends without a Close.
+    IsDropped,
 }
 
 /// One request to one object.
@@ -32,6 +75,8 @@ pub struct Event {
     pub delay_ms: u64,
     /// The next event does not wait for the answer of this one.
     pub in_background: bool,
+    /// It asks for a WebSocket, which gets this label.
+    pub socket: Option<String>,
     pub steps: Vec<Step>,
     pub ending: Ending,
 }

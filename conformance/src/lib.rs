@@ -14,6 +14,7 @@ pub mod host;
 mod parse;
 pub mod pattern;
 pub mod run;
+mod socket;
 
 use std::path::{Path, PathBuf};
 

@@ -21,7 +21,9 @@
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::case::{Case, Ending, ErrorKind, Event, Expected, Step, Target};
+use crate::case::{
+    Act, Case, Ending, ErrorKind, Event, Expected, OnSocket, SocketAct, Step, Target,
+};
 use crate::pattern::TextPattern;
 
 /// The class and the object that events go to if they do not say otherwise.
@@ -35,7 +37,7 @@ pub fn parse(topic: &str, text: &str) -> Result<Vec<Case>> {
         parsed.with_context(|| format!("line {line}: {}", statement.trim()))?;
     }
     for case in &cases {
-        if case.events.iter().all(|event| event.steps.is_empty()) {
+        if case.events().all(|event| event.steps.is_empty()) {
             bail!(
                 "line {}: the case {:?} has no steps",
                 case.line,
@@ -60,7 +62,7 @@ fn add(cases: &mut Vec<Case>, topic: &str, line: usize, statement: &str) -> Resu
             line,
             needs: Vec::new(),
             is_slow: false,
-            events: Vec::new(),
+            acts: Vec::new(),
         });
         return Ok(());
     }
@@ -68,22 +70,82 @@ fn add(cases: &mut Vec<Case>, topic: &str, line: usize, statement: &str) -> Resu
     match word {
         "needs" => case.needs.extend(rest.split_whitespace().map(String::from)),
         "slow" => case.is_slow = true,
-        "event" => case.events.push(event(line, rest)?),
-        "ends" => {
-            case.events
-                .last_mut()
-                .context("there is no event yet")?
-                .ending = ending(rest)?
+        "event" => case.acts.push(Act::Event(event(line, rest)?)),
+        "ends" => last_event(case)?.ending = ending(rest)?,
+        "client" => {
+            let on_socket = on_socket(line, statement, rest)?;
+            let label = &on_socket.socket;
+            if !case
+                .events()
+                .any(|event| event.socket.as_ref() == Some(label))
+            {
+                bail!("no event opens the socket {label}");
+            }
+            case.acts.push(Act::OnSocket(on_socket));
         }
         _ => {
-            if case.events.is_empty() {
-                case.events.push(event(line, "")?);
+            if case.acts.is_empty() {
+                case.acts.push(Act::Event(event(line, "")?));
             }
-            let event = case.events.last_mut().context("there is no event yet")?;
-            event.steps.push(step(line, statement)?);
+            let (event, step) = (last_event(case)?, step(line, statement)?);
+            if event.socket.is_some() && !matches!(step.expected, Expected::Success) {
+                bail!("an event that opens a socket gives no results");
+            }
+            event.steps.push(step);
         }
     }
     Ok(())
+}
+
+/// The event that steps and endings belong to.
+fn last_event(case: &mut Case) -> Result<&mut Event> {
+    match case.acts.last_mut() {
+        Some(Act::Event(event)) => Ok(event),
+        _ => bail!("this belongs to an event, and there is none just before"),
+    }
+}
+
+/// `client LABEL sends VALUE`, `receives PATTERN`, `closes [CODE [REASON]]`,
+/// `is closed CODE REASON`, `drops`, `is dropped`
+fn on_socket(line: usize, statement: &str, rest: &str) -> Result<OnSocket> {
+    let (socket, rest) = split_word(rest);
+    let (verb, mut rest) = split_word(rest);
+    let code = |value: Value| {
+        let code = value.as_u64().and_then(|code| u16::try_from(code).ok());
+        code.with_context(|| format!("{value} is no code"))
+    };
+    let what = match verb {
+        "sends" => SocketAct::Sends(next_value(&mut rest)?.context("sends what?")?),
+        "receives" => SocketAct::Receives(next_value(&mut rest)?.context("receives what?")?),
+        "closes" => SocketAct::Closes {
+            code: next_value(&mut rest)?.map(code).transpose()?,
+            reason: match next_value(&mut rest)? {
+                Some(Value::String(reason)) => reason,
+                _ => String::new(),
+            },
+        },
+        "drops" => SocketAct::Drops,
+        "is" => {
+            let (state, after) = split_word(rest);
+            rest = after;
+            match state {
+                "closed" => SocketAct::IsClosed {
+                    code: code(next_value(&mut rest)?.context("is closed with which code?")?)?,
+                    reason: text_pattern(&mut rest)?,
+                },
+                "dropped" => SocketAct::IsDropped,
+                other => bail!("a socket is closed or dropped, not {other:?}"),
+            }
+        }
+        other => bail!("a client does not {other:?}"),
+    };
+    nothing_left(rest)?;
+    Ok(OnSocket {
+        line,
+        text: statement.trim().into(),
+        socket: socket.into(),
+        what,
+    })
 }
 
 /// Whole statements with the number of their first line.
@@ -128,7 +190,7 @@ fn open_brackets(line: &str) -> i32 {
     depth
 }
 
-/// `[on [CLASS/]LABEL | on [CLASS/]name EXPR | on [CLASS/]id EXPR] [x TIMES] [after all] [after MS ms] [in background]`
+/// `[on [CLASS/]LABEL | on [CLASS/]name EXPR | on [CLASS/]id EXPR] [x TIMES] [after all] [after MS ms] [in background] [as socket LABEL]`
 fn event(line: usize, text: &str) -> Result<Event> {
     let mut event = Event {
         line,
@@ -138,6 +200,7 @@ fn event(line: usize, text: &str) -> Result<Event> {
         is_after_all: false,
         delay_ms: 0,
         in_background: false,
+        socket: None,
         steps: Vec::new(),
         ending: Ending::Answer,
     };
@@ -180,6 +243,17 @@ fn event(line: usize, text: &str) -> Result<Event> {
                     .context("did you mean: in background")?;
                 rest = after.trim_start();
                 event.in_background = true;
+            }
+            "as" => {
+                let (_, after) = rest
+                    .split_once("socket")
+                    .context("did you mean: as socket LABEL")?;
+                let (label, after) = split_word(after);
+                if label.is_empty() {
+                    bail!("as which socket?");
+                }
+                event.socket = Some(label.into());
+                rest = after;
             }
             other => bail!("{other:?} is not understood here"),
         }
@@ -313,10 +387,10 @@ mod tests {
             panic!("one case")
         };
         assert_eq!(
-            (case.promise.as_str(), case.line, case.events.len()),
+            (case.promise.as_str(), case.line, case.acts.len()),
             ("it works", 2, 1)
         );
-        let steps = &case.events[0].steps;
+        let steps = &case.events().next().unwrap().steps;
         assert_eq!(steps[0].script, json!(["kv.put", "a", [1, 2]]));
         assert!(matches!(&steps[0].expected, Expected::Value(Value::Null)));
         assert!(matches!(&steps[1].expected, Expected::Success));
@@ -329,7 +403,8 @@ mod tests {
         let cases = parse("t", text).unwrap();
         let case = &cases[0];
         assert!(case.is_slow && case.needs == ["x", "y"]);
-        let [first, second] = &case.events[..] else {
+        let events: Vec<_> = case.events().collect();
+        let [first, second] = events[..] else {
             panic!("two events")
         };
         assert_eq!(
@@ -351,6 +426,28 @@ mod tests {
     }
 
     #[test]
+    fn a_client_does_something_with_a_socket() {
+        let text = "case c\nevent as socket s\n  k\nclient s sends [[\"k\"]]\nclient s closes 1000 \"x\"\n\
+                    client s is closed 1000 ~\"x*\"";
+        let cases = parse("t", text).unwrap();
+        let acts = &cases[0].acts;
+        assert!(matches!(&acts[0], Act::Event(event) if event.socket.as_deref() == Some("s")));
+        let what = |index: usize| match &acts[index] {
+            Act::OnSocket(on_socket) => &on_socket.what,
+            Act::Event(_) => panic!("not on a socket"),
+        };
+        assert!(matches!(what(1), SocketAct::Sends(value) if *value == json!([["k"]])));
+        assert!(matches!(
+            what(2),
+            SocketAct::Closes {
+                code: Some(1000),
+                ..
+            }
+        ));
+        assert!(matches!(what(3), SocketAct::IsClosed { code: 1000, .. }));
+    }
+
+    #[test]
     fn errors_are_told_apart() {
         let text = "case c\n a => error \"x\"\n b => invalid ~\"x+\"\n c => sqlite 2067 \"x\"\n d => {\"error\": 1}";
         let cases = parse("t", text).unwrap();
@@ -358,7 +455,8 @@ mod tests {
             Expected::Error { kind, .. } => Some(*kind),
             _ => None,
         };
-        let kinds: Vec<_> = cases[0].events[0].steps.iter().map(kind).collect();
+        let steps = &cases[0].events().next().unwrap().steps;
+        let kinds: Vec<_> = steps.iter().map(kind).collect();
         assert_eq!(
             kinds,
             [
@@ -382,6 +480,14 @@ mod tests {
             ("case a\n  k\ncase a\n  k", "line 3"),
             ("case a\n  k => ~\"(\"", "line 2"),
             ("case a\n  k => error ~\"(\"", "line 2"),
+            ("case a\n  k\nclient s sends \"x\"", "line 3"),
+            ("case a\nevent as socket", "line 2"),
+            ("case a\nevent as socket s\n  k => 1", "line 3"),
+            ("case a\nevent as socket s\n  k\nclient s sings", "line 4"),
+            (
+                "case a\nevent as socket s\n  k\nclient s drops\n  k",
+                "line 5",
+            ),
         ] {
             let error = format!("{:#}", parse("t", text).expect_err(text));
             assert!(error.contains(line), "{text:?}: {error}");

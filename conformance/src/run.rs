@@ -1,18 +1,20 @@
 //! Does a host keep one promise?
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
 
-use crate::case::{Case, Ending, ErrorKind, Event, Expected, Step, Target};
+use crate::case::{Act, Case, Ending, ErrorKind, Event, Expected, OnSocket, Step, Target};
 use crate::expression::{Names, on_the_wire};
-use crate::host::{Address, Answer, Host};
+use crate::host::{Address, Answer, Host, Opened};
 use crate::pattern::{Numbers, TextPattern, matches};
+use crate::socket::Socket;
 
 /// What a report shows of a value.
 const SHOWN_CHARACTERS_MAX: usize = 400;
@@ -20,13 +22,13 @@ const SHOWN_CHARACTERS_MAX: usize = 400;
 /// An exception or a reset.
 const ANY_FAILURE: &str = "failure";
 
-/// What a host cannot do, by the words of the cases' `needs` lines.
+/// What a host cannot do: words of the cases' `needs` lines, and whole topics.
 #[derive(Clone, Default, Debug)]
 pub struct Lacks(pub Vec<String>);
 
 impl Lacks {
     pub fn prevent(&self, case: &Case) -> bool {
-        case.needs.iter().any(|need| self.0.contains(need))
+        self.0.contains(&case.topic) || case.needs.iter().any(|need| self.0.contains(need))
     }
 
     fn numbers(&self) -> Numbers {
@@ -44,11 +46,43 @@ pub fn run(case: &Case, host: &Host, lacks: &Lacks) -> Result<()> {
     let mut names = Names::new(token());
     let mut flying = Vec::new();
     let mut failures = String::new();
-    for (index, event) in case.events.iter().enumerate() {
+    let mut sockets = HashMap::new();
+    for (index, act) in case.acts.iter().enumerate() {
+        host.pause();
+        let event = match act {
+            Act::Event(event) => event,
+            Act::OnSocket(act) => {
+                if let Err(error) = on_socket(act, &mut sockets, &mut names, lacks) {
+                    let _ = writeln!(failures, "line {}: {}\n    {error:#}", act.line, act.text);
+                    break;
+                }
+                continue;
+            }
+        };
         if event.is_after_all {
             for (index, event, sent) in flying.drain(..) {
                 collect(index, event, sent, &mut names, lacks, &mut failures);
             }
+        }
+        if let Some(label) = &event.socket {
+            match open(event, host, &names)? {
+                Opened::Socket(socket) => {
+                    sockets.insert(label.clone(), *socket);
+                    if !matches!(event.ending, Ending::Answer | Ending::Any) {
+                        let opened = Err(anyhow!("the socket opened"));
+                        note(index, event, opened, &mut failures);
+                    }
+                }
+                Opened::No(answer) => {
+                    note(
+                        index,
+                        event,
+                        check(event, answer, &mut names, lacks),
+                        &mut failures,
+                    );
+                }
+            }
+            continue;
         }
         let sent = send(event, host, &names).with_context(|| format!("line {}", event.line))?;
         if event.in_background {
@@ -66,9 +100,53 @@ pub fn run(case: &Case, host: &Host, lacks: &Lacks) -> Result<()> {
     Ok(())
 }
 
+fn on_socket(
+    act: &OnSocket,
+    sockets: &mut HashMap<String, Socket>,
+    names: &mut Names,
+    lacks: &Lacks,
+) -> Result<()> {
+    let socket = sockets
+        .get_mut(&act.socket)
+        .context("the socket did not open")?;
+    socket.act(&act.what, names, lacks.numbers())
+}
+
+fn open(event: &Event, host: &Host, names: &Names) -> Result<Opened> {
+    let steps = steps_of(event, names)?;
+    std::thread::sleep(Duration::from_millis(event.delay_ms));
+    host.open(&event.class, &address_of(event, names)?, &steps)
+}
+
 type Sent = Vec<JoinHandle<Result<Answer>>>;
 
 fn send(event: &Event, host: &Host, names: &Names) -> Result<Sent> {
+    let steps = steps_of(event, names)?;
+    std::thread::sleep(Duration::from_millis(event.delay_ms));
+    let mut sent = Vec::new();
+    for _ in 0..event.times {
+        let address = address_of(event, names)?;
+        let (host, class, steps) = (host.clone(), event.class.clone(), steps.clone());
+        sent.push(std::thread::spawn(move || {
+            host.run(&class, &address, &steps)
+        }));
+    }
+    Ok(sent)
+}
+
+fn address_of(event: &Event, names: &Names) -> Result<Address> {
+    let text = |value| match names.expand(value)? {
+        Value::String(text) => Ok(text),
+        other => bail!("{other} is not a text"),
+    };
+    Ok(match &event.target {
+        Target::Label(label) => Address::Name(names.name_of(label)),
+        Target::Name(name) => Address::Name(text(name)?),
+        Target::Id(id) => Address::Id(text(id)?),
+    })
+}
+
+fn steps_of(event: &Event, names: &Names) -> Result<Value> {
     let mut steps = Vec::new();
     for step in &event.steps {
         let script = names
@@ -76,25 +154,7 @@ fn send(event: &Event, host: &Host, names: &Names) -> Result<Sent> {
             .with_context(|| format!("line {}: {}", step.line, step.text))?;
         steps.push(on_the_wire(script));
     }
-    let steps = Value::Array(steps);
-    let text = |value| match names.expand(value)? {
-        Value::String(text) => Ok(text),
-        other => bail!("{other} is not a text"),
-    };
-    std::thread::sleep(Duration::from_millis(event.delay_ms));
-    let mut sent = Vec::new();
-    for _ in 0..event.times {
-        let address = match &event.target {
-            Target::Label(label) => Address::Name(names.name_of(label)),
-            Target::Name(name) => Address::Name(text(name)?),
-            Target::Id(id) => Address::Id(text(id)?),
-        };
-        let (host, class, steps) = (host.clone(), event.class.clone(), steps.clone());
-        sent.push(std::thread::spawn(move || {
-            host.run(&class, &address, &steps)
-        }));
-    }
-    Ok(sent)
+    Ok(Value::Array(steps))
 }
 
 fn collect(
@@ -110,14 +170,14 @@ fn collect(
             .join()
             .unwrap_or_else(|_| bail!("the client panicked"));
         let verdict = answer.and_then(|answer| check(event, answer, names, lacks));
-        if let Err(error) = verdict {
-            let _ = writeln!(
-                failures,
-                "event {} (line {}): {error:#}",
-                index + 1,
-                event.line
-            );
-        }
+        note(index, event, verdict, failures);
+    }
+}
+
+fn note(index: usize, event: &Event, verdict: Result<()>, failures: &mut String) {
+    if let Err(error) = verdict {
+        let (number, line) = (index + 1, event.line);
+        let _ = writeln!(failures, "event {number} (line {line}): {error:#}");
     }
 }
 
@@ -250,7 +310,7 @@ fn shown_kind(kind: &Option<String>) -> String {
         .unwrap_or_default()
 }
 
-fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     match text.char_indices().nth(SHOWN_CHARACTERS_MAX) {
         Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
         None => text.into(),

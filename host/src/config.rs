@@ -1,23 +1,44 @@
 //! What `abide.toml` says, checked: every mistake is named with file, line and
 //! the way out.
 
+mod classes;
+mod environment;
+mod migrations;
+mod server;
+pub mod wrangler;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use toml::Spanned;
+use toml::{Spanned, Value};
 
+use self::classes::{ClassTable, LimitsTable, Reading};
+use self::environment::Process;
+use self::migrations::MigrationTable;
+use self::server::{ServerTable, TlsTable};
+use crate::instance::component::World;
 use crate::limits::{Limits, ServerLimits};
-use crate::router::RouteRule;
+use crate::router::{RouteRule, Rules};
+use crate::server::{Assets, TlsConfig};
+use crate::storage::classes::Migration;
+
+pub use self::classes::{ClassConfig, Code};
 
 pub const FILE_NAME: &str = "abide.toml";
-const LISTEN: &str = "127.0.0.1:8787";
-const DATA: &str = "abide-data";
+pub const LISTEN: &str = "127.0.0.1:8787";
+pub const DATA: &str = "abide-data";
+
+/// What the gateway is called among the classes: nothing that a class can be named.
+pub const GATEWAY: &str = "(gateway)";
+
+/// Where a port without a host listens: what is not said to be public is not.
+const HOST: &str = "127.0.0.1";
 
 /// A whole configuration. Paths are relative to nothing any more.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     pub listen: String,
     pub data: PathBuf,
@@ -25,22 +46,20 @@ pub struct Config {
     /// likes it.
     pub show_errors: Option<bool>,
     pub server: ServerLimits,
+    pub tls: Option<TlsConfig>,
     pub classes: Vec<ClassConfig>,
+    /// What stands before the objects.
+    pub gateway: Option<ClassConfig>,
+    /// Does `/<class>/<name>/…` lead straight to an object?
+    pub default_route: bool,
     pub routes: Vec<RouteRule>,
-}
-
-#[derive(Clone, Debug)]
-pub struct ClassConfig {
-    pub name: String,
-    pub code: Code,
-    pub limits: Limits,
-}
-
-/// Where a class's component comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Code {
-    Component(PathBuf),
-    Source(PathBuf),
+    pub migrations: Vec<Migration>,
+    /// Classes whose data may be deleted, as the command line says.
+    pub confirmed: Vec<String>,
+    /// Files that come before the gateway.
+    pub assets: Option<Assets>,
+    /// What whoever wrote it should know.
+    pub notes: Vec<String>,
 }
 
 /// A configuration that cannot be used. Its text is for the person who wrote it.
@@ -48,50 +67,28 @@ pub enum Code {
 pub struct ConfigError(String);
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 struct File {
-    listen: Option<String>,
+    listen: Option<Spanned<String>>,
     data: Option<PathBuf>,
     show_errors: Option<bool>,
     #[serde(default)]
     limits: LimitsTable,
     #[serde(default)]
     server: ServerTable,
+    tls: Option<TlsTable>,
     #[serde(default)]
     classes: BTreeMap<Spanned<String>, ClassTable>,
+    gateway: Option<Spanned<ClassTable>>,
+    default_route: Option<Spanned<bool>>,
     #[serde(default)]
     routes: Vec<RouteTable>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ClassTable {
-    component: Option<PathBuf>,
-    source: Option<PathBuf>,
     #[serde(default)]
-    limits: LimitsTable,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LimitsTable {
-    idle_timeout_ms: Option<Spanned<i64>>,
-    memory_bytes_max: Option<Spanned<i64>>,
-    cpu_ms_max: Option<Spanned<i64>>,
-    storage_bytes_max: Option<Spanned<i64>>,
-    mailbox_events_max: Option<Spanned<i64>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ServerTable {
-    header_bytes_max: Option<Spanned<i64>>,
-    body_bytes_max: Option<Spanned<i64>>,
-    shutdown_grace_ms: Option<Spanned<i64>>,
+    migrations: Vec<MigrationTable>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table with path and class")]
 struct RouteTable {
     host: Option<String>,
     path: Spanned<String>,
@@ -112,67 +109,155 @@ impl Config {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
         };
-        Config::parse(&text, file, folder)
+        Config::parse(&text, file, folder, &|name| std::env::var_os(name))
     }
 
-    /// The configuration of a source folder that has none: one class.
-    pub fn of_source(class: &str, source: &Path) -> Config {
+    /// The configuration of a source folder that has none: these classes, and perhaps
+    /// a gateway in the same code.
+    pub fn of_source(classes: &[String], has_gateway: bool, source: &Path) -> Config {
+        let class = |name: &String| ClassConfig::of_source(name, source);
         Config {
             listen: LISTEN.into(),
             data: source.join(DATA),
             show_errors: None,
             server: ServerLimits::default(),
-            classes: vec![ClassConfig {
-                name: class.into(),
-                code: Code::Source(source.into()),
-                limits: Limits::default(),
-            }],
+            tls: None,
+            classes: classes.iter().map(class).collect(),
+            gateway: has_gateway.then(|| ClassConfig::of_source(GATEWAY, source)),
+            default_route: !has_gateway,
             routes: Vec::new(),
+            migrations: Vec::new(),
+            confirmed: Vec::new(),
+            assets: None,
+            notes: Vec::new(),
         }
     }
 
-    fn parse(text: &str, file: &Path, folder: &Path) -> Result<Config, ConfigError> {
+    /// The classes, and the gateway: all that has code.
+    pub fn all_code(&self) -> impl Iterator<Item = &ClassConfig> {
+        self.classes.iter().chain(&self.gateway)
+    }
+
+    /// The code of the classes and the gateway, each once.
+    pub fn codes(&self) -> Vec<Code> {
+        let mut codes: Vec<_> = self.all_code().map(|it| it.code.clone()).collect();
+        codes.sort();
+        codes.dedup();
+        codes
+    }
+
+    /// With nothing before the objects: a Worker that answers no requests.
+    pub fn without_gateway(&mut self) {
+        let Some(gateway) = self.gateway.take() else {
+            return;
+        };
+        self.default_route = true;
+        if let Code::Worker(worker) = &gateway.code {
+            self.notes.push(format!(
+                "{} has no default export with fetch(), which would be the gateway: \
+                 /<class>/<name>/… leads straight to objects",
+                worker.main.display()
+            ));
+        }
+    }
+
+    /// Which world code is made for. A Worker's is an object's, and a gateway's too.
+    pub fn world_of(&self, code: &Code) -> World {
+        let is_gateway = self.gateway.as_ref().is_some_and(|it| it.code == *code);
+        let is_class = self.classes.iter().any(|it| it.code == *code);
+        match is_gateway && !is_class {
+            true => World::Gateway,
+            false => World::Object,
+        }
+    }
+
+    fn parse(
+        text: &str,
+        file: &Path,
+        folder: &Path,
+        process: Process,
+    ) -> Result<Config, ConfigError> {
         let origin = Origin { text, file };
         let parsed: File = toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(1, |span| origin.line(span.start));
-            let written = text.lines().nth(line - 1).unwrap_or_default().trim();
-            origin.error(
-                line,
-                &format!("{}, in: {written}", error.message().trim_end()),
-            )
+            let why = without_value(error.message().trim_end());
+            match origin.key_in(line) {
+                Some(key) => origin.error(line, &format!("{why}, in: {key}")),
+                None => origin.error(line, why),
+            }
         })?;
-        let defaults = parsed.limits.over(&Limits::default(), &origin)?;
-        let mut classes = Vec::new();
+        let listen = parsed.listen.map(|listen| {
+            let line = origin.line(listen.span().start);
+            let refused = |why: String| origin.error(line, &format!("listen = {why}"));
+            listen_address(listen.get_ref()).map_err(refused)
+        });
+        let reading = Reading {
+            origin: &origin,
+            folder,
+            process,
+            limits: parsed.limits.over(&Limits::default(), &origin)?,
+        };
+        let mut classes: Vec<ClassConfig> = Vec::new();
         for (name, table) in parsed.classes {
             let line = origin.line(name.span().start);
             let name = name.into_inner();
             check_class_name(&name).map_err(|why| origin.error(line, &why))?;
-            let code = match (table.component, table.source) {
-                (Some(component), None) => Code::Component(folder.join(component)),
-                (None, Some(source)) => Code::Source(folder.join(source)),
-                _ => {
-                    let message = format!(
-                        "class {name:?} needs either component = \"FILE.wasm\" or source = \"FOLDER\""
-                    );
-                    return Err(origin.error(line, &message));
-                }
-            };
-            let limits = table.limits.over(&defaults, &origin)?;
-            classes.push(ClassConfig { name, code, limits });
+            let is_like = |other: &&ClassConfig| other.name.eq_ignore_ascii_case(&name);
+            if let Some(other) = classes.iter().find(is_like) {
+                // Their data would lie in one folder where file systems see no
+                // difference.
+                let message = format!(
+                    "classes {:?} and {name:?} differ only in case; rename one",
+                    other.name
+                );
+                return Err(origin.error(line, &message));
+            }
+            classes.push(table.read(&name, &format!("class {name:?}"), line, &reading)?);
         }
         if classes.is_empty() {
             let message = "no class is configured; add for example\n\n    \
                            [classes.counter]\n    source = \"path/to/its/folder\"";
             return Err(origin.error(1, message));
         }
+        let gateway = parsed.gateway.map(|table| {
+            let line = origin.line(table.span().start);
+            let gateway = table
+                .into_inner()
+                .read(GATEWAY, "the gateway", line, &reading)?;
+            let refused = |message: &str| Err(origin.error(line, message));
+            if !parsed.routes.is_empty() {
+                return refused(
+                    "every request goes to the gateway, so no route would be taken; remove \
+                     [[routes]] or [gateway]",
+                );
+            }
+            let is_script = |code: &Code| code.path().join("package.json").is_file();
+            let shares = |class: &ClassConfig| class.code == gateway.code;
+            match classes.iter().any(shares) && !is_script(&gateway.code) {
+                true => refused("the gateway and a class have the same code; give each its own"),
+                false => Ok(gateway),
+            }
+        });
+        let gateway = gateway.transpose()?;
+        let default_route = parsed.default_route.as_ref().map(|it| *it.get_ref());
+        if default_route == Some(false) && parsed.routes.is_empty() && gateway.is_none() {
+            let at = parsed.default_route.map_or(0, |it| it.span().start);
+            let message = "with default_route = false no request would reach an object; add \
+                           [[routes]] or [gateway]";
+            return Err(origin.error(origin.line(at), message));
+        }
         let server = parsed.server.over(&ServerLimits::default(), &origin)?;
+        let migrations = migrations::of_tables(parsed.migrations, &classes, folder, &origin)?;
         let routes = parsed.routes.into_iter();
-        Ok(Config {
-            listen: parsed.listen.unwrap_or_else(|| LISTEN.into()),
+        let config = Config {
+            listen: listen.transpose()?.unwrap_or_else(|| LISTEN.into()),
             data: folder.join(parsed.data.unwrap_or_else(|| DATA.into())),
             show_errors: parsed.show_errors,
             server,
+            tls: parsed.tls.map(|tls| tls.within(folder)),
             classes,
+            default_route: default_route.unwrap_or(gateway.is_none()),
+            gateway,
             routes: routes
                 .map(|route| RouteRule {
                     host: route.host,
@@ -181,79 +266,38 @@ impl Config {
                     class: route.class,
                 })
                 .collect(),
-        })
-    }
-}
-
-impl LimitsTable {
-    fn over(&self, defaults: &Limits, origin: &Origin) -> Result<Limits, ConfigError> {
-        let pick = |value: &Option<Spanned<i64>>, name, default, range| {
-            origin.within(value, name, default, range)
+            migrations,
+            confirmed: Vec::new(),
+            assets: None,
+            notes: Vec::new(),
         };
-        Ok(Limits {
-            idle_timeout_ms: pick(
-                &self.idle_timeout_ms,
-                "idle_timeout_ms",
-                defaults.idle_timeout_ms,
-                1..=MONTH_MS,
-            )?,
-            memory_bytes_max: pick(
-                &self.memory_bytes_max,
-                "memory_bytes_max",
-                defaults.memory_bytes_max,
-                1 << 20..=4 << 30,
-            )?,
-            cpu_ms_max: pick(
-                &self.cpu_ms_max,
-                "cpu_ms_max",
-                defaults.cpu_ms_max,
-                10..=300_000,
-            )?,
-            storage_bytes_max: pick(
-                &self.storage_bytes_max,
-                "storage_bytes_max",
-                defaults.storage_bytes_max,
-                1 << 20..=1 << 40,
-            )?,
-            mailbox_events_max: pick(
-                &self.mailbox_events_max,
-                "mailbox_events_max",
-                defaults.mailbox_events_max as u64,
-                1..=1_000_000,
-            )? as usize,
-        })
+        let known = |class: &str| config.classes.iter().find(|it| it.name == class).map(drop);
+        Rules::new(&config.routes, known).map_err(|error| ConfigError(error.0))?;
+        Ok(config)
     }
 }
 
-impl ServerTable {
-    fn over(&self, defaults: &ServerLimits, origin: &Origin) -> Result<ServerLimits, ConfigError> {
-        Ok(ServerLimits {
-            header_bytes_max: origin.within(
-                &self.header_bytes_max,
-                "header_bytes_max",
-                defaults.header_bytes_max as u64,
-                1 << 10..=1 << 20,
-            )? as usize,
-            body_bytes_max: origin.within(
-                &self.body_bytes_max,
-                "body_bytes_max",
-                defaults.body_bytes_max,
-                0..=1 << 40,
-            )?,
-            shutdown_grace_ms: origin.within(
-                &self.shutdown_grace_ms,
-                "shutdown_grace_ms",
-                defaults.shutdown_grace_ms,
-                0..=3_600_000,
-            )?,
-        })
+/// Where `text` says to listen: `HOST:PORT`, `:PORT` or `PORT`.
+pub fn listen_address(text: &str) -> Result<String, String> {
+    let (host, port) = match text.rsplit_once(':') {
+        None if text.parse::<u16>().is_ok() => (HOST, text),
+        Some(("", port)) => (HOST, port),
+        Some((host, port)) => (host, port),
+        None => ("", text),
+    };
+    let bracketed = host.starts_with('[') && host.ends_with(']');
+    let is_host = bracketed || !(host.is_empty() || host.contains([':', '/', '[', ']', ' ']));
+    if is_host && port.bytes().all(|it| it.is_ascii_digit()) && port.parse::<u16>().is_ok() {
+        return Ok(format!("{host}:{port}"));
     }
+    Err(format!(
+        "{text:?} is no address to listen on; write HOST:PORT, for example 127.0.0.1:8787 or \
+         [::1]:8787, or only PORT (up to 65535), which listens on {HOST}"
+    ))
 }
-
-const MONTH_MS: u64 = 30 * 24 * 3_600_000;
 
 /// Names of classes are also names of folders, and parts of addresses.
-fn check_class_name(name: &str) -> Result<(), String> {
+pub fn check_class_name(name: &str) -> Result<(), String> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     if (1..=64).contains(&name.len()) && name.bytes().all(fits) {
         return Ok(());
@@ -261,6 +305,15 @@ fn check_class_name(name: &str) -> Result<(), String> {
     Err(format!(
         "{name:?} cannot name a class; use 1 to 64 letters, digits, - and _"
     ))
+}
+
+/// What a reader of TOML says is wrong, without the value that it found: that may be
+/// a secret in the wrong place.
+fn without_value(message: &str) -> &str {
+    match message.split_once(", expected ") {
+        Some((found, _)) if found.starts_with("invalid type") => &message[found.len() + 2..],
+        _ => message,
+    }
 }
 
 /// Where in the file something stands.
@@ -277,6 +330,15 @@ impl Origin<'_> {
             + 1
     }
 
+    /// What stands in a line, up to a value. Nothing once an environment may have
+    /// begun: there anything may be a secret.
+    fn key_in(&self, line: usize) -> Option<&str> {
+        let text = self.text.lines().nth(line - 1)?;
+        let mut read = self.text.lines().take(line);
+        let key = text.split('=').next()?.trim();
+        (!key.is_empty() && !read.any(|line| line.contains("env"))).then_some(key)
+    }
+
     fn of(&self, offset: usize) -> String {
         format!("{}:{}", self.file.display(), self.line(offset))
     }
@@ -287,7 +349,7 @@ impl Origin<'_> {
 
     fn within(
         &self,
-        value: &Option<Spanned<i64>>,
+        value: &Option<Spanned<Value>>,
         name: &str,
         default: u64,
         range: std::ops::RangeInclusive<u64>,
@@ -295,13 +357,21 @@ impl Origin<'_> {
         let Some(value) = value else {
             return Ok(default);
         };
-        if let Ok(within) = u64::try_from(*value.get_ref())
+        let number = value.get_ref().as_integer();
+        if let Some(within) = number.and_then(|it| u64::try_from(it).ok())
             && range.contains(&within)
         {
             return Ok(within);
         }
+        let unit = match name {
+            _ if name.contains("_ms") => "milliseconds",
+            _ if name.contains("bytes_") => "bytes",
+            _ if name.contains("connections_") => "connections",
+            _ if name.contains("streams_") => "requests",
+            _ => "events",
+        };
         let message = format!(
-            "{name} = {} is out of range; it must be from {} to {}",
+            "{name} = {} cannot be; it must be a whole number of {unit} from {} to {}",
             value.get_ref(),
             range.start(),
             range.end()
@@ -322,11 +392,16 @@ impl std::error::Error for ConfigError {}
 mod tests {
     //! A configuration is taken whole, or refused with the line of its mistake.
 
+    use rand::rngs::StdRng;
+    use rand::{RngExt, SeedableRng};
+
     use super::*;
+    use crate::environment::Environment;
 
     fn parse(text: &str) -> Result<Config, String> {
         let (file, folder) = (Path::new("abide.toml"), Path::new("/srv"));
-        Config::parse(text, file, folder).map_err(|error| error.to_string())
+        let process = |name: &str| (name == "API_KEY").then(|| "s3cret".into());
+        Config::parse(text, file, folder, &process).map_err(|error| error.to_string())
     }
 
     fn check_refused(text: &str, expected: &[&str]) {
@@ -359,7 +434,7 @@ mod tests {
         let limits: Vec<_> = limits
             .map(|it| (it.cpu_ms_max, it.idle_timeout_ms))
             .collect();
-        assert_eq!(limits, [(60, 7), (50, 7)]);
+        assert_eq!(limits, [(60, Some(7)), (50, Some(7))]);
     }
 
     #[test]
@@ -375,11 +450,200 @@ mod tests {
         );
         check_refused(
             "[limits]\n\ncpu_ms_max = 0\n[classes.a]\ncomponent = \"a\"",
-            &["abide.toml:3:", "cpu_ms_max = 0", "from 10 to 300000"],
+            &[
+                "abide.toml:3:",
+                "cpu_ms_max = 0",
+                "a whole number of milliseconds from 10 to 300000",
+            ],
         );
         check_refused("[classes.a]", &["abide.toml:1:", "component", "source"]);
         check_refused("", &["no class is configured", "[classes.counter]"]);
         check_refused("[classes.\"a/b\"]\nsource = \".\"", &["a/b", "letters"]);
         check_refused("listen = [", &["abide.toml:1:"]);
+        check_refused(
+            "[server]\ntrusted_proxies = [\n\"10.0.0.0/8\",\n\"localhost\"]\n[classes.a]\nsource = \".\"",
+            &["abide.toml:4:", "\"localhost\"", "10.0.0.0/8"],
+        );
+        check_refused(
+            "[classes.a]\nsource = \".\"\noutbound = [\n\"https://a.test\",\n\"https://a.test/x\"]",
+            &["abide.toml:5:", "\"https://a.test/x\"", "has a path"],
+        );
+        check_refused(
+            "[classes.a]\nsource = \".\"\noutbound = \"a.test\"",
+            &["abide.toml:3:", "outbound"],
+        );
+        check_refused("[tls]\nkey = \"k\"", &["abide.toml:", "certificate"]);
+    }
+
+    #[test]
+    fn what_can_never_work_is_refused() {
+        let class = "[classes.c]\ncomponent = \"c\"\n";
+        check_refused(
+            &format!("{class}[classes.C]\ncomponent = \"c\"\n"),
+            &["abide.toml:", "\"C\"", "\"c\"", "differ only in case"],
+        );
+        check_refused(
+            &format!("{class}[[routes]]\npath = \"/{{name}}\"\nclass = \"d\"\n"),
+            &["abide.toml:4:", "\"d\"", "not configured"],
+        );
+        for value in ["1.5", "\"1\"", "true", "[1]", "-1"] {
+            check_refused(
+                &format!("{class}[limits]\nmemory_bytes_max = {value}"),
+                &["abide.toml:4:", value, "a whole number of bytes"],
+            );
+        }
+        for (table, words) in [
+            ("limits = 1", "limits"),
+            ("routes = 1", "routes"),
+            ("classes.x = 1", "component or source"),
+        ] {
+            check_refused(table, &["abide.toml:1:", words]);
+        }
+    }
+
+    #[test]
+    fn a_class_gets_the_variables_that_it_names_and_no_others() {
+        let config = parse(
+            "[classes.a]\ncomponent = \"a\"\nenv_from = [\"API_KEY\"]\n\
+             env_from_optional = [\"ELSEWHERE\"]\n[classes.a.env]\nMODE = \"live = on\"\n\
+             [classes.b]\ncomponent = \"b\"\n",
+        );
+        let classes = config.unwrap().classes;
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(
+            classes[0].environment.variables(),
+            [pair("MODE", "live = on"), pair("API_KEY", "s3cret")]
+        );
+        assert_eq!(classes[1].environment, Environment::default());
+        assert!(!format!("{classes:?}").contains("s3cret"));
+
+        let class = "[classes.a]\ncomponent = \"a\"\n";
+        for (text, expected) in [
+            (
+                "env_from = [\"NOWHERE\"]",
+                ["NOWHERE", "not in the environment"],
+            ),
+            ("env_from = [\"A=B\"]", ["\"A=B\"", "letters, digits and _"]),
+            ("env = { \"1\" = \"\" }", ["\"1\"", "letters, digits and _"]),
+            ("env = { PORT = 80 }", ["PORT", "in quotation marks"]),
+            (
+                "env = { API_KEY = \"\" }\nenv_from = [\"API_KEY\"]",
+                ["API_KEY", "given twice"],
+            ),
+        ] {
+            let message = parse(&format!("{class}{text}")).expect_err(text);
+            let parts = expected.iter().chain(&["class \"a\"", "abide.toml:"]);
+            for part in parts {
+                assert!(message.contains(part), "{message:?} lacks {part:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_gateway_closes_the_default_route_unless_that_is_asked_for() {
+        let class = "[classes.a]\ncomponent = \"a\"\n";
+        let gateway = "[gateway]\ncomponent = \"g\"\nenv = { A = \"b\" }\n";
+        let check = |text: &str, default_route: bool| {
+            let config = parse(text).unwrap();
+            assert_eq!(config.default_route, default_route, "{text}");
+            let code = config.gateway.map(|gateway| gateway.code);
+            let expected = text.contains("[gateway]");
+            assert_eq!(code, expected.then(|| Code::Component("/srv/g".into())));
+        };
+        check(class, true);
+        check(&format!("{class}{gateway}"), false);
+        check(&format!("default_route = true\n{class}{gateway}"), true);
+        let route = "[[routes]]\npath = \"/{name}\"\nclass = \"a\"\n";
+        check(&format!("default_route = false\n{class}{route}"), false);
+
+        let closed = format!("{class}\n").replace("[classes", "default_route = false\n[classes");
+        check_refused(&closed, &["abide.toml:1:", "[gateway]"]);
+        let routes = format!("{class}{gateway}{route}");
+        check_refused(&routes, &["abide.toml:3:", "[[routes]]"]);
+        let same = format!("{class}[gateway]\ncomponent = \"a\"");
+        check_refused(&same, &["abide.toml:3:", "give each its own"]);
+        check_refused(
+            &format!("{class}[gateway]"),
+            &["abide.toml:3:", "the gateway needs"],
+        );
+        let key = format!("{class}[gateway]\nclass = \"a\"");
+        check_refused(&key, &["abide.toml:4:", "class"]);
+    }
+
+    #[test]
+    fn no_mistake_shows_a_value_that_may_be_a_secret() {
+        let class = "[classes.a]\ncomponent = \"a\"\n";
+        for text in [
+            "env = \"s3cret\"",
+            "env = { A = 53537 }",
+            "env = { A = \"s3cret }",
+            "env_from = \"s3cret\"",
+            "limits = \"s3cret\"",
+            "API_KEY = \"s3cret\"",
+            "[classes.a.env]\nA = s3cret",
+            "[classes.a.env]\nA = \"s3cret\"\nA = \"s3cret\"",
+            "[classes.a.env]\nA = \"\"\"\ns3cret\"\nB=s3cret",
+        ] {
+            let message = parse(&format!("{class}{text}")).expect_err(text);
+            let leaks = message.contains("s3cret") || message.contains("53537");
+            assert!(!leaks, "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn an_address_may_be_a_port_alone() {
+        for (text, expected) in [
+            ("8080", "127.0.0.1:8080"),
+            (":8080", "127.0.0.1:8080"),
+            ("0.0.0.0:80", "0.0.0.0:80"),
+            ("localhost:0", "localhost:0"),
+            ("[::1]:80", "[::1]:80"),
+        ] {
+            assert_eq!(listen_address(text).as_deref(), Ok(expected));
+        }
+        for text in [
+            "",
+            ":",
+            "x",
+            "127.0.0.1",
+            "::1:0",
+            "h:99999",
+            "h:+1",
+            "http://h:80",
+            "[::1]",
+        ] {
+            let refused = listen_address(text).expect_err(text);
+            assert!(refused.contains(&format!("{text:?}")) && refused.contains("HOST:PORT"));
+        }
+        let config = parse("listen = \":80\"\n[classes.c]\nsource = \".\"").unwrap();
+        assert_eq!(config.listen, "127.0.0.1:80");
+        let no_port = "\nlisten = \"h\"\n[classes.c]\nsource = \".\"";
+        check_refused(no_port, &["abide.toml:2:", "listen = \"h\""]);
+    }
+
+    #[test]
+    fn no_text_makes_it_panic() {
+        let whole = "listen = \"127.0.0.1:80\"\ndata = \"d\"\nshow_errors = true\n\
+             [limits]\ncpu_ms_max = 50\n[server]\nbody_bytes_max = 7\n\
+             [classes.a]\ncomponent = \"a.wasm\"\nlimits = { memory_bytes_max = 10485760 }\n\
+             [[routes]]\nhost = \"h\"\npath = \"/r/{name}/{*rest}\"\nclass = \"a\"\n";
+        parse(whole).unwrap();
+        let pieces = [
+            "", "{", "}", "[", "]", "\"", "=", "ä", "\n", "*", "/", "{{", "9", "\0", "%",
+        ];
+        let mut random = StdRng::seed_from_u64(7);
+        for _ in 0..5_000 {
+            let mut text: Vec<char> = whole.chars().collect();
+            for _ in 0..random.random_range(1..4) {
+                let from = random.random_range(0..text.len());
+                let to = (from + random.random_range(0..6)).min(text.len());
+                let piece = pieces[random.random_range(0..pieces.len())];
+                text.splice(from..to, piece.chars());
+            }
+            let text: String = text.into_iter().collect();
+            if let Err(message) = parse(&text) {
+                assert!(message.starts_with("abide.toml:"), "{message}\n{text}");
+            }
+        }
     }
 }

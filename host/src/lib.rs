@@ -5,22 +5,30 @@
 
 pub mod cli;
 
-pub mod build;
-pub mod config;
+mod build;
+mod config;
 
-pub mod server;
+mod server;
 
-pub mod router;
+mod router;
 
-pub mod registry;
+mod life;
 
-pub mod object;
+mod object;
 
-pub mod instance;
+mod instance;
 
-pub mod storage;
+mod outbound;
+mod websocket;
 
-mod class;
+mod storage;
+
 mod clock;
+mod descriptors;
+mod environment;
 mod limits;
-mod places;
+mod memory;
+mod workers;
+
+// Brings SQLite itself; rusqlite has its bindings alone.
+use abide_sqlite as _;

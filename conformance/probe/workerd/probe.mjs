@@ -2,7 +2,7 @@
 //
 // A callback API takes the place of begin and commit here, so a section of the script is a
 // recursion: `run` goes on until the step that closes the section it was called for.
-import { DurableObject } from "cloudflare:workers";
+import { DurableObject, RpcTarget } from "cloudflare:workers";
 
 const CLOSERS = ["commit", "rollback", "unblock", "unblock.fail"];
 
@@ -51,9 +51,127 @@ class Object_ extends DurableObject {
   }
 
   async fetch(request) {
+    if (request.headers.get("upgrade") === "websocket") return this.upgrade(request);
     const results = [];
     await new Script(this, await request.json(), results).whole();
     return Response.json(results);
+  }
+
+  // The steps are in the query, and one of them accepts the socket.
+  async upgrade(request) {
+    const steps = JSON.parse(new URL(request.url).searchParams.get("steps"));
+    const pair = new WebSocketPair();
+    const results = [];
+    const script = new Script(this, steps, results, pair[1]);
+    await script.whole();
+    const failed = results.find((result) => result?.error);
+    if (failed) throw new Error(failed.error.message);
+    return script.passed ?? new Response(null, { status: 101, webSocket: pair[0] });
+  }
+
+  // What can be called from other objects.
+
+  get version() {
+    return "1";
+  }
+
+  echo(...values) {
+    return values;
+  }
+
+  throws(name, message) {
+    throw named(name, message);
+  }
+
+  async steps(steps) {
+    return this.run(steps);
+  }
+
+  async applied(callback, value) {
+    return callback(value);
+  }
+
+  keep(callback) {
+    this.kept = callback.dup();
+    return null;
+  }
+
+  async applyKept(value) {
+    return this.kept(value);
+  }
+
+  counter() {
+    return new Counter();
+  }
+
+  async run(steps) {
+    const results = [];
+    await new Script(this, steps, results).whole();
+    return results;
+  }
+
+  // What another object calls back.
+  callback() {
+    return (value) => {
+      append(this.ctx.storage.kv, "called", value);
+      return [value, value];
+    };
+  }
+
+  // Without hibernation; what happens on it is handled as on others.
+  acceptPlain(socket) {
+    socket.accept({ allowHalfOpen: true });
+    socket.addEventListener("message", ({ data }) => this.webSocketMessage(socket, data));
+    socket.addEventListener("close", ({ code, reason, wasClean }) => this.webSocketClose(socket, code, reason, wasClean));
+    return null;
+  }
+
+  async webSocketMessage(socket, message) {
+    if (typeof message !== "string" || !message.startsWith("[")) {
+      append(this.ctx.storage.kv, "messages", typeof message === "string" ? message : hex(new Uint8Array(message)));
+      return;
+    }
+    const results = [];
+    await new Script(this, JSON.parse(message), results, socket).whole();
+    if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(results));
+  }
+
+  async webSocketClose(socket, code, reason, wasClean) {
+    await this.ended("closes", `${code}/${reason}/${wasClean}`, "on-close", socket);
+  }
+
+  async webSocketError(socket, error) {
+    await this.ended("errors", error.message, "on-error", socket);
+  }
+
+  async alarm({ retryCount, isRetry, scheduledTime }) {
+    const { kv } = this.ctx.storage;
+    append(kv, "alarms", `${retryCount}/${isRetry}`);
+    kv.put("alarm-time", String(scheduledTime));
+    await this.stored("on-alarm");
+  }
+
+  async ended(key, what, steps, socket) {
+    append(this.ctx.storage.kv, key, what);
+    await this.stored(steps, socket);
+  }
+
+  // Runs the steps that are stored under a key, and stores their results beside it.
+  async stored(key, socket) {
+    const { kv } = this.ctx.storage;
+    const steps = kv.get(key);
+    if (steps === undefined) return;
+    const results = [];
+    await new Script(this, JSON.parse(steps), results, socket).whole();
+    kv.put(`${key}-results`, JSON.stringify(results));
+  }
+}
+
+class Counter extends RpcTarget {
+  value = 0;
+
+  add(number) {
+    return (this.value += number);
   }
 }
 
@@ -73,8 +191,8 @@ class Script {
   at = 0;
   cursors = new Map();
 
-  constructor(object, steps, results) {
-    Object.assign(this, { object, steps, results });
+  constructor(object, steps, results, socket) {
+    Object.assign(this, { object, steps, results, socket });
   }
 
   async whole() {
@@ -96,7 +214,7 @@ class Script {
         if (operation === "begin" || operation === "block") value = await this.section(operation, given[0]);
         else if (operation === "savepoint") value = this.savepoint(given[0]);
         else value = this.step(operation, args);
-        if (value instanceof Promise) value = await value;
+        if (typeof value?.then === "function") value = await value;
       } catch (error) {
         if (error instanceof Thrown) throw error;
         value = { error: { message: error.message } };
@@ -247,6 +365,8 @@ class Script {
         return object.startResults;
       case "unless":
         return kv.get(first) === undefined ? this.nested(second) : [];
+      case "beside":
+        return Promise.all(this.steps[this.at][1].map((path) => this.wholeTransaction(path)));
       case "count":
         return this.count(first, this.steps[this.at][2] ?? []);
       case "stubs.id-from-name":
@@ -260,17 +380,102 @@ class Script {
         const request = new Request("http://object/run", { method: "POST", body: steps });
         return stub(namespace(object, first), second).fetch(request).then((response) => response.json());
       }
+      case "stubs.call":
+        return stub(namespace(object, first), second)[third](...args[3]);
+      case "stubs.get":
+        return stub(namespace(object, first), second)[third];
+      case "stubs.apply":
+        return stub(namespace(object, first), second).applied(object.callback(), third);
+      case "stubs.keep":
+        return stub(namespace(object, first), second).keep(object.callback());
+      case "stubs.count":
+        return this.countThere(first, second, third);
       case "stubs.run-all":
         return this.runAll(first, second, third, args[3]);
       case "sql-list":
         return [...sql.exec(first, ...second).raw()];
-      case "append": {
-        const before = kv.get(first);
-        return kv.put(first, before === undefined ? second : `${before} ${second}`) ?? null;
+      case "append":
+        return append(kv, first, second);
+      case "steps-for":
+        return kv.put(first, JSON.stringify(this.steps[this.at][2])) ?? null;
+      case "results-of":
+        return JSON.parse(kv.get(`${first}-results`) ?? "null");
+      case "alarm.set":
+        return storage.setAlarm(first).then(() => null);
+      case "alarm.set-in":
+        return storage.setAlarm(Date.now() + first).then(() => null);
+      case "alarm.get":
+        return storage.getAlarm();
+      case "alarm.is-set":
+        return storage.getAlarm().then((time) => time !== null);
+      case "alarm.delete":
+        return storage.deleteAlarm().then(() => null);
+      case "ws.accept":
+        return object.ctx.acceptWebSocket(this.socket, first) ?? null;
+      case "ws.accept-plain":
+        return object.acceptPlain(this.socket);
+      case "ws.pass":
+        return this.pass(first, second);
+      case "ws.connect":
+        return this.connect(first, second);
+      case "ws.send":
+        return this.of(first).send(second) ?? null;
+      case "ws.close":
+        return this.of(first).close(...args.slice(1)) ?? null;
+      case "ws.list":
+        return object.ctx.getWebSockets(first ?? undefined).map((socket) => object.ctx.getTags(socket)[0] ?? null);
+      case "ws.tags":
+        return object.ctx.getTags(this.of(first));
+      case "ws.attach":
+        return this.of(first).serializeAttachment(second) ?? null;
+      case "ws.attachment":
+        return this.of(first).deserializeAttachment();
+      case "ws.auto":
+        return object.ctx.setWebSocketAutoResponse(first === null ? undefined : new WebSocketRequestResponsePair(first, second)) ?? null;
+      case "ws.auto-get": {
+        const pair = object.ctx.getWebSocketAutoResponse();
+        return pair === null ? null : [pair.request, pair.response];
       }
+      case "ws.auto-sent":
+        return object.ctx.getWebSocketAutoResponseTimestamp(this.of(first)) !== null;
+      case "ws.timeout":
+        return object.ctx.setHibernatableWebSocketEventTimeout(first ?? undefined) ?? null;
+      case "ws.timeout-get":
+        return object.ctx.getHibernatableWebSocketEventTimeout();
+      case "ws.state":
+        return ["connecting", "open", "closing", "closed"][this.of(first).readyState];
       default:
         throw new Thrown(new Error(`this probe does not know ${operation}`));
     }
+  }
+
+  // Has another object take the socket that the event asks for.
+  async pass(className, target) {
+    const [, , , steps] = this.steps[this.at];
+    this.passed = await stub(namespace(this.object, className), target).fetch(upgrade(steps));
+    return null;
+  }
+
+  // Opens a socket to another object, for which the event is about it from now on.
+  async connect(className, target) {
+    const [, , , steps] = this.steps[this.at];
+    const { webSocket } = await stub(namespace(this.object, className), target).fetch(upgrade(steps));
+    this.object.acceptPlain(webSocket);
+    this.socket = webSocket;
+    return null;
+  }
+
+  // Adds the numbers to a counter that another object gives out.
+  async countThere(className, target, numbers) {
+    using counter = await stub(namespace(this.object, className), target).counter();
+    const sums = [];
+    for (const number of numbers) sums.push(await counter.add(number));
+    return sums;
+  }
+
+  // The socket that the event is about, or the oldest one with a tag.
+  of(tag) {
+    return tag === null ? this.socket : this.object.ctx.getWebSockets(tag)[0];
   }
 
   async signalled(name, times) {
@@ -292,9 +497,17 @@ class Script {
     return null;
   }
 
+  async wholeTransaction([how, steps]) {
+    return this.object.ctx.storage.transaction(async (transaction) => {
+      const results = await this.nested(steps);
+      if (how === "rollback") transaction.rollback();
+      return results;
+    });
+  }
+
   async nested(steps) {
     const results = [];
-    await new Script(this.object, steps, results).run();
+    await new Script(this.object, steps, results, this.socket).run();
     return results;
   }
 
@@ -310,6 +523,16 @@ class Script {
 
 // Stands for "the section has pushed its results itself".
 const SECTION = Symbol("section");
+
+const upgrade = (steps) =>
+  new Request(`http://object/run?steps=${encodeURIComponent(JSON.stringify(steps))}`, {
+    headers: { upgrade: "websocket" },
+  });
+
+function append(kv, key, text) {
+  const before = kv.get(key);
+  return kv.put(key, before === undefined ? text : `${before} ${text}`) ?? null;
+}
 
 const namespace = (object, className) => object.env[className];
 

@@ -1,13 +1,21 @@
 //! The content of a request or response: bytes at hand, or a stream of them.
 
-use crate::host::{self, ByteReader, ByteWriter};
+mod writer;
+
+pub use writer::BodyWriter;
+pub(crate) use writer::broken_off;
+
+use crate::host::{self, ByteReader};
 use crate::{Error, Result};
 use bytes::Bytes;
 use futures_core::Stream;
+use http::StatusCode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::fmt;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 
 /// How much one read of a stream takes at most.
 const CHUNK_BYTES_MAX: usize = 64 * 1024;
@@ -15,12 +23,12 @@ const CHUNK_BYTES_MAX: usize = 64 * 1024;
 /// The content of a request or response.
 ///
 /// A body is either at hand or a stream. The host passes what is small and has
-/// already arrived at hand; [`Body::bytes`], [`Body::text`], [`Body::json`] and
-/// [`Body::chunk`] read both alike. To answer with a request's body, hand the
-/// body over: it passes through without a copy.
+/// already arrived at hand; [`Body::bytes`], [`Body::text`], [`Body::json`],
+/// [`Body::chunk`] and `Body` as a `Stream` read both alike. To answer with a
+/// request's body, hand the body over: it passes through without a copy.
 ///
-/// A stream may end early, and without an error, when the other side goes away.
-/// Compare with the header `content-length` where that matters.
+/// A stream may break off, because the other side goes away or sends more than the
+/// host accepts: then what comes after the last bytes is an error.
 ///
 /// ```
 /// use durable_object::{Body, Request, Response};
@@ -37,22 +45,38 @@ const CHUNK_BYTES_MAX: usize = 64 * 1024;
 #[derive(Debug, Default)]
 pub struct Body(pub(crate) Content);
 
-#[derive(Debug, Default)]
+type Reading = Pin<Box<dyn Future<Output = (Option<Vec<u8>>, ByteReader)>>>;
+
+#[derive(Default)]
 pub(crate) enum Content {
     #[default]
     Empty,
     Bytes(Bytes),
     Stream(ByteReader),
+    /// A read of the stream is under way.
+    Reading(Reading),
+    /// All chunks were read; whether they are the whole body is not known yet.
+    Ending(Pin<Box<dyn Future<Output = Result<()>>>>),
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Content::Empty => f.write_str("Empty"),
+            Content::Bytes(bytes) => f.debug_tuple("Bytes").field(bytes).finish(),
+            _ => f.write_str("Stream"),
+        }
+    }
 }
 
 impl Body {
-    /// What [`Body::bytes`], [`Body::text`] and [`Body::json`] accept at most:
-    /// 32 MiB, a quarter of the memory that an object has by default.
+    /// What [`Body::bytes`], [`Body::text`] and [`Body::json`] accept at most: 16 MiB,
+    /// of which an object with 128 MiB of memory can hold a few at a time.
     ///
     /// ```
-    /// assert_eq!(durable_object::Body::COLLECT_BYTES_MAX, 33_554_432);
+    /// assert_eq!(durable_object::Body::COLLECT_BYTES_MAX, 16_777_216);
     /// ```
-    pub const COLLECT_BYTES_MAX: usize = 32 * 1024 * 1024;
+    pub const COLLECT_BYTES_MAX: usize = 16 * 1024 * 1024;
 
     /// No content.
     ///
@@ -81,8 +105,9 @@ impl Body {
     /// A body that is written while it is read.
     ///
     /// Write from a [`spawn`](crate::spawn)ed future, and return the response
-    /// meanwhile. The body ends when the writer is dropped. Each write waits for
-    /// the reader, so memory stays bounded.
+    /// meanwhile. The body is whole when the writer is finished; it breaks off when
+    /// the writer is dropped before. Each write waits for the reader, so memory stays
+    /// bounded.
     ///
     /// ```
     /// use durable_object::{Body, spawn};
@@ -92,9 +117,10 @@ impl Body {
     /// spawn(async move {
     ///     for number in 1..=3 {
     ///         if writer.write(format!("{number}\n")).await.is_err() {
-    ///             break;
+    ///             return;
     ///         }
     ///     }
+    ///     writer.finish();
     /// });
     /// assert_eq!(body.text().await?, "1\n2\n3\n");
     /// # Ok(()) }).unwrap();
@@ -104,66 +130,84 @@ impl Body {
         (BodyWriter(writer), Self(Content::Stream(reader)))
     }
 
-    /// A body from a stream of chunks, polled as the reader takes them. Runs as
-    /// background work of the event, like [`spawn`](crate::spawn).
+    /// A body that `write` writes, as background work of the event, like
+    /// [`spawn`](crate::spawn). It is whole when that succeeds, and breaks off when it
+    /// fails.
     ///
     /// ```
-    /// # struct Countdown(u8);
-    /// # impl futures_core::Stream for Countdown {
-    /// #     type Item = String;
-    /// #     fn poll_next(mut self: std::pin::Pin<&mut Self>, _: &mut std::task::Context<'_>)
-    /// #         -> std::task::Poll<Option<String>> {
-    /// #         if self.0 == 0 { return std::task::Poll::Ready(None); }
-    /// #         self.0 -= 1;
-    /// #         std::task::Poll::Ready(Some(format!("{} ", self.0)))
-    /// #     }
-    /// # }
+    /// use durable_object::Body;
+    ///
     /// # durable_object::testing::run(async |_| {
-    /// // `Countdown` implements `Stream<Item = String>`.
-    /// let body = durable_object::Body::from_stream(Countdown(3));
-    /// assert_eq!(body.text().await?, "2 1 0 ");
+    /// let body = Body::written_by(async |writer| {
+    ///     for number in 1..=3 {
+    ///         writer.write(format!("{number}\n")).await?;
+    ///     }
+    ///     Ok(())
+    /// });
+    /// assert_eq!(body.text().await?, "1\n2\n3\n");
     /// # Ok(()) }).unwrap();
     /// ```
-    pub fn from_stream<S>(stream: S) -> Self
-    where
-        S: Stream<Item: Into<Bytes>> + 'static,
-    {
+    pub fn written_by(write: impl AsyncFnOnce(&mut BodyWriter) -> Result<()> + 'static) -> Self {
         let (mut writer, body) = Self::channel();
         host::spawn(async move {
-            let mut stream = pin!(stream);
-            while let Some(chunk) = poll_fn(|cx| stream.as_mut().poll_next(cx)).await {
-                if writer.write(chunk).await.is_err() {
-                    return;
-                }
+            match write(&mut writer).await {
+                Ok(()) => writer.finish(),
+                Err(error) => writer.fail(error),
             }
         });
         body
     }
 
+    /// A body from a stream of chunks, polled as the reader takes them. Runs as
+    /// background work of the event, like [`spawn`](crate::spawn). An error breaks
+    /// the body off.
+    ///
+    /// ```
+    /// use durable_object::{Body, Error};
+    /// use futures::stream;
+    ///
+    /// # durable_object::testing::run(async |_| {
+    /// let whole = Body::from_stream(stream::iter([Ok::<_, Error>("2 "), Ok("1 ")]));
+    /// assert_eq!(whole.text().await?, "2 1 ");
+    ///
+    /// let broken = Body::from_stream(stream::iter([Ok("2 "), Err("out of paper")]));
+    /// assert_eq!(broken.text().await.unwrap_err().message(), "out of paper");
+    /// # Ok(()) }).unwrap();
+    /// ```
+    pub fn from_stream<S, B, E>(stream: S) -> Self
+    where
+        S: Stream<Item = std::result::Result<B, E>> + 'static,
+        B: Into<Bytes>,
+        E: Into<Error>,
+    {
+        Self::written_by(async move |writer| {
+            let mut stream = pin!(stream);
+            while let Some(chunk) = poll_fn(|cx| stream.as_mut().poll_next(cx)).await {
+                writer.write(chunk.map_err(Into::into)?).await?;
+            }
+            Ok(())
+        })
+    }
+
     /// The next part of the content, never empty; none at the end. At most 64 KiB
     /// of a stream, everything of what is at hand. Waiting for a stream lets other
-    /// events run.
+    /// events run. Fails, once, when the body broke off.
     ///
     /// ```
     /// # durable_object::testing::run(async |_| {
     /// let mut body = durable_object::Body::from("all at once");
-    /// assert_eq!(body.chunk().await.unwrap(), "all at once");
-    /// assert_eq!(body.chunk().await, None);
+    /// assert_eq!(body.chunk().await?.unwrap(), "all at once");
+    /// assert_eq!(body.chunk().await?, None);
     /// # Ok(()) }).unwrap();
     /// ```
-    pub async fn chunk(&mut self) -> Option<Bytes> {
-        if let Content::Stream(reader) = &mut self.0 {
-            let bytes = reader.read(CHUNK_BYTES_MAX).await?;
-            return Some(bytes.into());
-        }
-        match std::mem::take(&mut self.0) {
-            Content::Bytes(bytes) if !bytes.is_empty() => Some(bytes),
-            _ => None,
-        }
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx))
+            .await
+            .transpose()
     }
 
-    /// The whole content. Fails when it is larger than
-    /// [`Body::COLLECT_BYTES_MAX`].
+    /// The whole content. Fails when it broke off, and, with status 413, when it is
+    /// larger than [`Body::COLLECT_BYTES_MAX`].
     ///
     /// ```
     /// # durable_object::testing::run(async |_| {
@@ -175,8 +219,8 @@ impl Body {
         self.bytes_up_to(Self::COLLECT_BYTES_MAX).await
     }
 
-    /// The whole content. Fails, and drops the rest, when it is larger than
-    /// `bytes_max`.
+    /// The whole content. Fails when it broke off, and, with status 413, when it is
+    /// larger than `bytes_max`; the rest is dropped then.
     ///
     /// ```
     /// # durable_object::testing::run(async |_| {
@@ -186,11 +230,10 @@ impl Body {
     /// ```
     pub async fn bytes_up_to(mut self, bytes_max: usize) -> Result<Bytes> {
         let mut all = Vec::new();
-        while let Some(chunk) = self.chunk().await {
+        while let Some(chunk) = self.chunk().await? {
             if chunk.len() > bytes_max - all.len() {
-                return Err(Error::new(format!(
-                    "The body is larger than {bytes_max} bytes."
-                )));
+                let message = format!("The body is larger than {bytes_max} bytes.");
+                return Err(Error::status(StatusCode::PAYLOAD_TOO_LARGE, message));
             }
             if matches!(self.0, Content::Empty) {
                 return Ok(chunk);
@@ -200,8 +243,8 @@ impl Body {
         Ok(all.into())
     }
 
-    /// The whole content as text. Fails when it is not UTF-8, or larger than
-    /// [`Body::COLLECT_BYTES_MAX`].
+    /// The whole content as text. Fails as [`Body::bytes`] does, and, with status 400,
+    /// when it is not UTF-8.
     ///
     /// ```
     /// # durable_object::testing::run(async |_| {
@@ -209,11 +252,11 @@ impl Body {
     /// # Ok(()) }).unwrap();
     /// ```
     pub async fn text(self) -> Result<String> {
-        Ok(String::from_utf8(self.bytes().await?.into())?)
+        String::from_utf8(self.bytes().await?.into()).map_err(bad_request)
     }
 
-    /// The whole content, read as JSON. Fails when it is not the JSON of a `T`,
-    /// or larger than [`Body::COLLECT_BYTES_MAX`].
+    /// The whole content, read as JSON. Fails as [`Body::bytes`] does, and, with status
+    /// 400, when it is not the JSON of a `T`.
     ///
     /// ```
     /// # durable_object::testing::run(async |_| {
@@ -222,40 +265,51 @@ impl Body {
     /// # Ok(()) }).unwrap();
     /// ```
     pub async fn json<T: DeserializeOwned>(self) -> Result<T> {
-        Ok(serde_json::from_slice(&self.bytes().await?)?)
+        serde_json::from_slice(&self.bytes().await?).map_err(bad_request)
     }
 }
 
-/// Writes the body that [`Body::channel`] gave. Dropping it ends the body.
-///
-/// ```
-/// # durable_object::testing::run(async |_| {
-/// let (writer, body) = durable_object::Body::channel();
-/// drop(writer);
-/// assert_eq!(body.text().await?, "");
-/// # Ok(()) }).unwrap();
-/// ```
-#[derive(Debug)]
-pub struct BodyWriter(ByteWriter);
+fn bad_request(error: impl std::error::Error + 'static) -> Error {
+    Error::from(error).with_status(StatusCode::BAD_REQUEST)
+}
 
-impl BodyWriter {
-    /// Writes a chunk, and waits until the reader took it. Other events run
-    /// meanwhile. Fails with `The reader of the body is gone.`
-    ///
-    /// ```
-    /// # durable_object::testing::run(async |_| {
-    /// let (mut writer, body) = durable_object::Body::channel();
-    /// drop(body);
-    /// assert!(writer.write("nobody reads this").await.is_err());
-    /// # Ok(()) }).unwrap();
-    /// ```
-    pub async fn write(&mut self, chunk: impl Into<Bytes>) -> Result<()> {
-        let chunk = chunk.into();
-        // An empty write would wait for a reader and tell it nothing.
-        if chunk.is_empty() || self.0.write(chunk.into()).await {
-            return Ok(());
+impl Stream for Body {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+        loop {
+            match std::mem::take(&mut self.0) {
+                Content::Empty => return Poll::Ready(None),
+                Content::Bytes(bytes) if bytes.is_empty() => return Poll::Ready(None),
+                Content::Bytes(bytes) => return Poll::Ready(Some(Ok(bytes))),
+                Content::Stream(mut reader) => {
+                    self.0 = Content::Reading(Box::pin(async move {
+                        let chunk = reader.read(CHUNK_BYTES_MAX).await;
+                        (chunk, reader)
+                    }));
+                }
+                Content::Reading(mut reading) => match reading.as_mut().poll(cx) {
+                    Poll::Pending => {
+                        self.0 = Content::Reading(reading);
+                        return Poll::Pending;
+                    }
+                    Poll::Ready((Some(chunk), reader)) => {
+                        self.0 = Content::Stream(reader);
+                        return Poll::Ready(Some(Ok(chunk.into())));
+                    }
+                    Poll::Ready((None, reader)) => {
+                        self.0 = Content::Ending(Box::pin(reader.end()));
+                    }
+                },
+                Content::Ending(mut ending) => {
+                    let Poll::Ready(end) = ending.as_mut().poll(cx) else {
+                        self.0 = Content::Ending(ending);
+                        return Poll::Pending;
+                    };
+                    return Poll::Ready(end.err().map(Err));
+                }
+            }
         }
-        Err(Error::new("The reader of the body is gone."))
     }
 }
 

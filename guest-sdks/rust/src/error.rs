@@ -1,34 +1,34 @@
-//! What went wrong, and what a caller may conclude from it.
+//! What goes wrong, as a caller of the object sees it.
 
+use http::StatusCode;
 use std::fmt;
-use std::ops::BitOr;
+use std::ops::{BitOr, Deref};
 
-/// `std::result::Result` with this crate's [`Error`].
-///
-/// ```
-/// fn parse(text: &str) -> durable_object::Result<i64> {
-///     Ok(text.parse()?)
-/// }
-/// assert_eq!(parse("42").unwrap(), 42);
-/// ```
+/// A result whose error is [`Error`], unless named otherwise.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// An error that a handler returns, or that a call to the host gave.
+/// What went wrong, as a caller sees it: the name of a kind of error, a message and
+/// what it follows from.
 ///
-/// It is made from text and from any error that implements
-/// [`std::error::Error`], so `?` works on all of them. To allow that, it does not
-/// implement `std::error::Error` itself.
+/// `?` makes one of any error and of text; the name is then the error's type, and its
+/// sources are kept. It gets out the same way: into `anyhow::Error` with the feature
+/// `anyhow`, into a field that `thiserror` marks with `#[from]`, and into
+/// `Box<dyn std::error::Error + Send + Sync>`. It dereferences to a
+/// `dyn std::error::Error`; it cannot be one, or `?` would not take any error.
 ///
 /// An error that a handler returns goes to the caller with its name and message.
-/// It rolls nothing back and leaves the object as it is.
+/// It rolls nothing back and leaves the object as it is. One with a status is an
+/// answer of that status, with the message as its text: what a client did wrong needs
+/// no code of its own.
 ///
 /// ```
+/// use durable_object::http::StatusCode;
 /// use durable_object::{Error, Result};
 ///
 /// fn age(text: &str) -> Result<u8> {
 ///     let age = text.parse()?;
 ///     if age > 150 {
-///         return Err(Error::new("nobody is that old"));
+///         return Err(Error::status(StatusCode::BAD_REQUEST, "nobody is that old"));
 ///     }
 ///     Ok(age)
 /// }
@@ -37,14 +37,25 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// assert_eq!(age("x").unwrap_err().name(), "ParseIntError");
 ///
 /// let error: Error = format!("no room {}", 7).into();
-/// assert_eq!(error.to_string(), "Error: no room 7");
+/// assert_eq!(error.to_string(), "no room 7");
 /// ```
 #[derive(Clone, PartialEq)]
-pub struct Error {
-    pub(crate) name: String,
-    pub(crate) message: String,
-    pub(crate) flags: ErrorFlags,
-    pub(crate) sqlite_code: Option<i32>,
+pub struct Error(Box<Inner>);
+
+#[derive(Clone, Debug, PartialEq)]
+struct Inner {
+    name: String,
+    cause: Cause,
+    flags: ErrorFlags,
+    status: Option<StatusCode>,
+    sqlite_code: Option<i32>,
+}
+
+/// A message and what it follows from.
+#[derive(Clone, Debug, PartialEq)]
+struct Cause {
+    message: String,
+    source: Option<Box<Cause>>,
 }
 
 impl Error {
@@ -65,12 +76,69 @@ impl Error {
     /// assert_eq!(error.name(), "RangeError");
     /// ```
     pub fn named(name: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            message: message.into(),
+        Self::of(name.into(), Cause::new(message))
+    }
+
+    fn of(name: String, cause: Cause) -> Self {
+        Self(Box::new(Inner {
+            name,
+            cause,
             flags: ErrorFlags::empty(),
+            status: None,
             sqlite_code: None,
-        }
+        }))
+    }
+
+    /// An error that a handler's caller gets as an answer of this status.
+    ///
+    /// ```
+    /// use durable_object::{Error, http::StatusCode};
+    ///
+    /// let found: Option<u8> = None;
+    /// let missing = || Error::status(StatusCode::NOT_FOUND, "no such link");
+    /// let error = found.ok_or_else(missing).unwrap_err();
+    /// assert_eq!(error.http_status(), Some(StatusCode::NOT_FOUND));
+    /// ```
+    pub fn status(status: StatusCode, message: impl Into<String>) -> Self {
+        Self::new(message).with_status(status)
+    }
+
+    /// The same error, with a status for the handler's caller.
+    ///
+    /// ```
+    /// use durable_object::{Error, http::StatusCode};
+    ///
+    /// let age = "x".parse::<u8>();
+    /// let error = age.map_err(|e| Error::from(e).with_status(StatusCode::BAD_REQUEST)).unwrap_err();
+    /// assert_eq!(error.http_status(), Some(StatusCode::BAD_REQUEST));
+    /// ```
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        self.0.status = Some(status);
+        self
+    }
+
+    /// The status with which a handler that returns this error answers; none for one
+    /// that is the object's fault.
+    ///
+    /// ```
+    /// assert_eq!(durable_object::Error::new("no").http_status(), None);
+    /// ```
+    pub fn http_status(&self) -> Option<StatusCode> {
+        self.0.status
+    }
+
+    /// What was being done when this error came, which becomes its source.
+    ///
+    /// ```
+    /// let error = durable_object::Error::new("disk full").context("cannot save");
+    /// assert_eq!(error.to_string(), "cannot save");
+    /// assert_eq!(format!("{error:#}"), "cannot save: disk full");
+    /// ```
+    pub fn context(mut self, message: impl Into<String>) -> Self {
+        let outer = Cause::new(message);
+        let source = std::mem::replace(&mut self.0.cause, outer);
+        self.0.cause.source = Some(Box::new(source));
+        self
     }
 
     /// The kind of error: `Error`, unless it was made from an error of another
@@ -81,7 +149,7 @@ impl Error {
     /// assert_eq!(error.name(), "Error");
     /// ```
     pub fn name(&self) -> &str {
-        &self.name
+        &self.0.name
     }
 
     /// What happened, in words.
@@ -90,7 +158,7 @@ impl Error {
     /// assert_eq!(durable_object::Error::from("no tea").message(), "no tea");
     /// ```
     pub fn message(&self) -> &str {
-        &self.message
+        &self.0.cause.message
     }
 
     /// Trying again may succeed: the object or the way to it was gone.
@@ -99,7 +167,7 @@ impl Error {
     /// assert!(!durable_object::Error::new("no").is_retryable());
     /// ```
     pub fn is_retryable(&self) -> bool {
-        self.flags.contains(ErrorFlags::RETRYABLE)
+        self.flags().contains(ErrorFlags::RETRYABLE)
     }
 
     /// The object has more work than it may hold. Trying again at once makes it
@@ -109,7 +177,7 @@ impl Error {
     /// assert!(!durable_object::Error::new("no").is_overloaded());
     /// ```
     pub fn is_overloaded(&self) -> bool {
-        self.flags.contains(ErrorFlags::OVERLOADED)
+        self.flags().contains(ErrorFlags::OVERLOADED)
     }
 
     /// The error was raised in another object, not on the way to it.
@@ -118,7 +186,7 @@ impl Error {
     /// assert!(!durable_object::Error::new("no").is_remote());
     /// ```
     pub fn is_remote(&self) -> bool {
-        self.flags.contains(ErrorFlags::REMOTE)
+        self.flags().contains(ErrorFlags::REMOTE)
     }
 
     /// The object was reset: its memory is gone and its uncommitted writes are
@@ -128,7 +196,7 @@ impl Error {
     /// assert!(!durable_object::Error::new("no").is_reset());
     /// ```
     pub fn is_reset(&self) -> bool {
-        self.flags.contains(ErrorFlags::RESET)
+        self.flags().contains(ErrorFlags::RESET)
     }
 
     /// SQLite's extended result code, when the database refused a statement: for
@@ -137,42 +205,111 @@ impl Error {
     ///
     /// ```
     /// # durable_object::testing::run(async |state| {
-    /// use durable_object::params;
-    ///
     /// let sql = state.storage().sql();
-    /// sql.exec("CREATE TABLE users (name TEXT UNIQUE)", params![])?;
-    /// sql.exec("INSERT INTO users VALUES (?)", params!["ada"])?;
-    /// let error = sql.exec("INSERT INTO users VALUES (?)", params!["ada"]).unwrap_err();
+    /// sql.exec("CREATE TABLE users (name TEXT UNIQUE)", ())?;
+    /// sql.exec("INSERT INTO users VALUES (?)", ("ada",))?;
+    /// let error = sql.exec("INSERT INTO users VALUES (?)", ("ada",)).unwrap_err();
     /// assert_eq!(error.sqlite_code(), Some(2067));
     /// # Ok(()) }).unwrap();
     /// ```
     pub fn sqlite_code(&self) -> Option<i32> {
-        self.sqlite_code
+        self.0.sqlite_code
     }
 
     pub(crate) fn sqlite(code: i32, message: String) -> Self {
+        let mut error = Self::new(message);
+        error.0.sqlite_code = Some(code);
+        error
+    }
+
+    pub(crate) fn flags(&self) -> ErrorFlags {
+        self.0.flags
+    }
+
+    #[cfg_attr(
+        all(feature = "testing", not(target_family = "wasm")),
+        allow(dead_code, reason = "only the bindings bring errors with flags")
+    )]
+    pub(crate) fn with_flags(mut self, flags: ErrorFlags) -> Self {
+        self.0.flags = flags;
+        self
+    }
+}
+
+impl Cause {
+    fn new(message: impl Into<String>) -> Self {
         Self {
-            sqlite_code: Some(code),
-            ..Self::new(message)
+            message: message.into(),
+            source: None,
+        }
+    }
+
+    fn of(error: &dyn std::error::Error) -> Self {
+        Self {
+            message: error.to_string(),
+            source: error.source().map(|source| Box::new(Self::of(source))),
         }
     }
 }
 
+impl fmt::Display for Cause {
+    /// The message; with `#`, what it follows from too, unless the message says so.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match &self.source {
+            Some(source) if f.alternate() && !self.message.contains(&source.message) => {
+                write!(f, ": {source:#}")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Cause {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        let source = self.source.as_deref()?;
+        Some(source)
+    }
+}
+
+/// The message alone; `{:#}` adds what it follows from.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.name, self.message)
+        fmt::Display::fmt(&self.0.cause, f)
     }
 }
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        write!(f, "{}: {:#}", self.0.name, self.0.cause)
+    }
+}
+
+impl Deref for Error {
+    type Target = dyn std::error::Error + Send + Sync + 'static;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0.cause
     }
 }
 
 impl<E: Into<Box<dyn std::error::Error>>> From<E> for Error {
     fn from(error: E) -> Self {
-        Self::named(name_of::<E>(), error.into().to_string())
+        let error = error.into();
+        Self::of(name_of::<E>().to_owned(), Cause::of(&*error))
+    }
+}
+
+impl From<Error> for Box<dyn std::error::Error + Send + Sync> {
+    fn from(error: Error) -> Self {
+        Box::new(error.0.cause)
+    }
+}
+
+#[cfg(feature = "anyhow")]
+impl From<Error> for anyhow::Error {
+    fn from(error: Error) -> Self {
+        anyhow::Error::new(error.0.cause)
     }
 }
 

@@ -82,8 +82,8 @@ impl Kv {
 
     /// The entries of a range, in key order. An empty range gives none.
     ///
-    /// Fails with `list() cannot be called with both start and startAfter
-    /// values.` and with `List limit must be positive.`
+    /// Fails with `A list takes start or start-after, not both.` and with `List
+    /// limit must be positive.`
     ///
     /// ```
     /// # durable_object::testing::run(async |state| {

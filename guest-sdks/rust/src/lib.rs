@@ -54,7 +54,9 @@ mod export;
 mod host;
 mod kv;
 mod object;
+mod request;
 pub mod response;
+mod rpc;
 mod sql;
 mod state;
 mod storage;
@@ -66,17 +68,120 @@ mod transaction;
 mod websocket;
 
 pub use body::{Body, BodyWriter};
+/// Reads a struct from a row, see [`FromRow`](trait@FromRow).
+pub use durable_object_macros::FromRow;
+/// Makes the component's classes known to the host. Use it once, in the crate that
+/// is built as a component (`crate-type = ["cdylib"]`).
+///
+/// With one class, objects of any class name that the host's configuration gives
+/// to this component are of that type. The handlers that it implements beside
+/// [`DurableObject`] are listed like bounds: the host refuses what an object could not
+/// handle, for example to set an alarm. One that is implemented and not listed does not
+/// compile.
+///
+/// ```
+/// # use durable_object::{AlarmHandler, AlarmInfo, DurableObject, Request, Response, Result, State};
+/// # struct Counter;
+/// # impl DurableObject for Counter {
+/// #     async fn new(_: State) -> Result<Self> { Ok(Counter) }
+/// #     async fn fetch(&self, _: Request) -> Result<Response> { Ok(Response::default()) }
+/// # }
+/// # impl AlarmHandler for Counter {
+/// #     async fn alarm(&self, _: AlarmInfo) -> Result<()> { Ok(()) }
+/// # }
+/// durable_object::export!(Counter: AlarmHandler);
+/// # fn main() {}
+/// ```
+///
+/// ```compile_fail
+/// # use durable_object::{AlarmHandler, AlarmInfo, DurableObject, Request, Response, Result, State};
+/// # struct Counter;
+/// # impl DurableObject for Counter {
+/// #     async fn new(_: State) -> Result<Self> { Ok(Counter) }
+/// #     async fn fetch(&self, _: Request) -> Result<Response> { Ok(Response::default()) }
+/// # }
+/// # impl AlarmHandler for Counter {
+/// #     async fn alarm(&self, _: AlarmInfo) -> Result<()> { Ok(()) }
+/// # }
+/// durable_object::export!(Counter); // Counter implements AlarmHandler
+/// # fn main() {}
+/// ```
+///
+/// With several, the class name chooses. A host knows the names without a
+/// configuration; an object of a class that is not listed cannot start:
+///
+/// ```
+/// # use durable_object::{DurableObject, Request, Response, Result, State};
+/// # struct Counter;
+/// # impl DurableObject for Counter {
+/// #     async fn new(_: State) -> Result<Self> { Ok(Counter) }
+/// #     async fn fetch(&self, _: Request) -> Result<Response> { Ok(Response::default()) }
+/// # }
+/// # type Room = Counter;
+/// durable_object::export! {
+///     "counter" => Counter,
+///     "room" => Room,
+/// }
+/// # fn main() {}
+/// ```
+pub use durable_object_macros::export;
+/// Implements [`CallHandler`] for a class: each public function of the block may be
+/// called by other objects. Functions may be async or not, return a `Result` or not;
+/// arguments and results are whatever serde makes CBOR of.
+///
+/// ```
+/// use durable_object::{DurableObject, Request, Response, Result, State, testing::World};
+///
+/// struct Adder;
+///
+/// impl DurableObject for Adder {
+///     async fn new(_: State) -> Result<Self> {
+///         Ok(Adder)
+///     }
+///
+///     async fn fetch(&self, _: Request) -> Result<Response> {
+///         Ok(Response::default())
+///     }
+/// }
+///
+/// #[durable_object::methods]
+/// impl Adder {
+///     pub async fn add(&self, a: u64, b: u64) -> Result<u64> {
+///         Ok(a + b)
+///     }
+/// }
+///
+/// durable_object::export!(Adder: CallHandler);
+///
+/// # fn main() {
+/// World::new()
+///     .class::<Adder>("adder", |object| object.calls())
+///     .run(async |world| {
+///         let adder = world.named("adder", "any");
+///         assert_eq!(adder.call_method::<u64>("add", (40, 2)).await?, 42);
+///         let error = adder.call_method::<u64>("add", ("a",)).await.unwrap_err();
+///         assert_eq!(error.message(), r#"the arguments of "add" do not fit"#);
+///         Ok(())
+///     })
+///     .unwrap();
+/// # }
+/// ```
+pub use durable_object_macros::methods;
 pub use error::{Error, Result};
 pub use http;
 pub use kv::{Entry, Kv, ListOptions};
-pub use object::{AlarmInfo, DurableObject, no_such_method};
-pub use sql::{Cursor, FromRow, FromValue, Row, Rows, Sql, Value};
+pub use object::{AlarmHandler, AlarmInfo, CallHandler, DurableObject, WebSocketHandler};
+pub use request::{Caller, RequestExt};
+pub use rpc::{Arguments, Call, Function, Payload, Reference};
+pub use sql::{Cursor, FromRow, FromValue, Params, Row, Rows, Sql, ToValue, Value};
 pub use state::{Limits, State};
 pub use storage::Storage;
-pub use stub::{Class, Stub, fetch};
-pub use task::{sleep, spawn};
+pub use stub::{Class, Redirects, Stub, fetch, fetch_with};
+pub use task::{Ended, now, sleep, spawn, timeout};
 pub use transaction::Transaction;
-pub use websocket::{Close, Message, WebSocket, WebSockets};
+pub use websocket::{
+    AsksForWebSocket, Close, Handshake, Message, SocketState, WebSocket, WebSockets,
+};
 
 /// An HTTP request. Its URI is absolute, as the client wrote it.
 ///
@@ -99,7 +204,9 @@ pub type Response = http::Response<Body>;
 #[doc(hidden)]
 pub mod __private {
     #[cfg(not(all(feature = "testing", not(target_family = "wasm"))))]
-    pub use crate::bindings;
+    pub use crate::bindings::{
+        self, export_alarm, export_calls, export_object, export_web_sockets,
+    };
     #[cfg(not(all(feature = "testing", not(target_family = "wasm"))))]
     pub use crate::export::Component;
     pub use crate::export::{Classes, Started, start};

@@ -1,6 +1,6 @@
 //! What a class implements.
 
-use crate::{Close, Error, Message, Request, Response, Result, State, WebSocket};
+use crate::{Call, Close, Message, Payload, Request, Response, Result, State, WebSocket};
 use std::time::SystemTime;
 
 /// A class of durable objects. Each object is one value of the type that
@@ -74,65 +74,101 @@ pub trait DurableObject: Sized + 'static {
     async fn new(state: State) -> Result<Self>;
 
     /// Answers one HTTP request. Its URI is absolute, as the client wrote it:
-    /// `http://host/class/name/path?query`.
+    /// `http://host/class/name/path?query`; what follows the object's name is
+    /// [`RequestExt::subpath`](crate::RequestExt::subpath).
     ///
     /// The response leaves when everything written so far is durable. An error goes
-    /// to the caller; it rolls nothing back and leaves the object as it is.
+    /// to the caller, as an answer if it has a status; it rolls nothing back and
+    /// leaves the object as it is.
     async fn fetch(&self, request: Request) -> Result<Response>;
+}
 
+/// A class whose objects have an alarm. List it: `export!(MyClass: AlarmHandler)`.
+///
+/// ```
+/// use durable_object::{AlarmHandler, AlarmInfo, DurableObject, Request, Response, Result, State};
+/// use std::time::Duration;
+///
+/// struct Egg { state: State }
+///
+/// impl DurableObject for Egg {
+///     async fn new(state: State) -> Result<Self> {
+///         Ok(Egg { state })
+///     }
+///
+///     async fn fetch(&self, _: Request) -> Result<Response> {
+///         self.state.storage().set_alarm_after(Duration::from_secs(240))?;
+///         Ok(Response::default())
+///     }
+/// }
+///
+/// impl AlarmHandler for Egg {
+///     async fn alarm(&self, _: AlarmInfo) -> Result<()> {
+///         self.state.storage().kv().put("egg", "is ready")
+///     }
+/// }
+///
+/// durable_object::export!(Egg: AlarmHandler);
+/// # fn main() {}
+/// ```
+#[allow(
+    async_fn_in_trait,
+    reason = "an object lives on one thread, so no future has to be Send"
+)]
+pub trait AlarmHandler: DurableObject {
     /// Runs when the time of [`Storage::set_alarm`](crate::Storage::set_alarm) has
     /// come, at least once.
     ///
     /// An error is retried up to 6 times, after 2 seconds and then twice as long
     /// each time, plus up to a quarter; then the alarm is gone. A new alarm that
     /// this sets replaces the retry. Limit: 15 minutes.
-    ///
-    /// Unless implemented it fails, with a text that says so.
-    async fn alarm(&self, info: AlarmInfo) -> Result<()> {
-        let _ = info;
-        Err(Error::new(
-            "Your Durable Object class must have an alarm() handler in order to call setAlarm()",
-        ))
+    async fn alarm(&self, info: AlarmInfo) -> Result<()>;
+}
+
+/// A class whose methods other objects may call, see
+/// [`Stub::call`](crate::Stub::call). List it: `export!(MyClass: CallHandler)`. Also
+/// needed by objects that give out a [`Reference`](crate::Reference).
+///
+/// [`methods`](crate::methods) implements it for the public functions of the class.
+#[allow(
+    async_fn_in_trait,
+    reason = "an object lives on one thread, so no future has to be Send"
+)]
+pub trait CallHandler: DurableObject {
+    /// Runs a method. Unknown ones should fail with [`Call::no_such_method`].
+    async fn call(&self, call: Call) -> Result<Payload>;
+}
+
+/// A class whose objects have [`WebSockets`](crate::WebSockets). List it:
+/// `export!(MyClass: WebSocketHandler)`.
+#[allow(
+    async_fn_in_trait,
+    reason = "an object lives on one thread, so no future has to be Send"
+)]
+pub trait WebSocketHandler: DurableObject {
+    /// A message arrived. Those of one socket start in the order of its messages. An
+    /// error closes nothing.
+    async fn message(&self, socket: WebSocket, message: Message) -> Result<()>;
+
+    /// The peer closed a socket, or its connection is gone. The socket is still listed
+    /// while this runs and gone afterwards. The host does not answer a peer's close by
+    /// itself: unless implemented, this closes the socket with the peer's code, or
+    /// with 1000 where that is none that may be sent.
+    async fn close(&self, socket: WebSocket, close: Close) -> Result<()> {
+        let may_be_sent =
+            (1000..5000).contains(&close.code) && ![1004, 1005, 1006, 1015].contains(&close.code);
+        socket.close(if may_be_sent { close.code } else { 1000 }, "")
     }
 
-    /// Runs a method for another object, see [`Stub::call`](crate::Stub::call).
-    /// `arguments` is a CBOR array (RFC 8949), the result one CBOR item; at most
-    /// 33,554,432 bytes each. Decode them with a CBOR library of your choice.
-    ///
-    /// Unless implemented it fails with `The RPC receiver does not implement the
-    /// method "x".`, which is also what it should answer to unknown methods: see
-    /// [`no_such_method`].
-    async fn call(&self, method: &str, arguments: Vec<u8>) -> Result<Vec<u8>> {
-        let _ = arguments;
-        Err(no_such_method(method))
-    }
-
-    /// A message arrived on a WebSocket. Handlers for one socket start in the order
-    /// of its messages. An error closes nothing. Unless implemented, messages are
-    /// ignored.
-    async fn websocket_message(&self, socket: WebSocket, message: Message) -> Result<()> {
-        let _ = (socket, message);
-        Ok(())
-    }
-
-    /// The peer closed a WebSocket, or its connection is gone. The socket is still
-    /// listed while this runs and gone afterwards. The host does not answer a
-    /// peer's close by itself: call [`WebSocket::close`]. Unless implemented, this
-    /// is ignored.
-    async fn websocket_close(&self, socket: WebSocket, close: Close) -> Result<()> {
-        let _ = (socket, close);
-        Ok(())
-    }
-
-    /// A WebSocket failed otherwise, for example because a message was larger than
+    /// A socket failed otherwise, for example because a message was larger than
     /// 33,554,432 bytes. Unless implemented, this is ignored.
-    async fn websocket_error(&self, socket: WebSocket, message: String) -> Result<()> {
+    async fn error(&self, socket: WebSocket, message: String) -> Result<()> {
         let _ = (socket, message);
         Ok(())
     }
 }
 
-/// Why and when [`DurableObject::alarm`] runs.
+/// Why and when [`AlarmHandler::alarm`] runs.
 ///
 /// ```
 /// use durable_object::AlarmInfo;
@@ -152,18 +188,4 @@ pub struct AlarmInfo {
     pub is_retry: bool,
     /// For when the alarm was set.
     pub scheduled_time: SystemTime,
-}
-
-/// The error for a method that [`DurableObject::call`] does not know.
-///
-/// ```
-/// let error = durable_object::no_such_method("dance");
-/// assert_eq!(error.message(), r#"The RPC receiver does not implement the method "dance"."#);
-/// assert_eq!(error.name(), "TypeError");
-/// ```
-pub fn no_such_method(method: &str) -> Error {
-    Error::named(
-        "TypeError",
-        format!("The RPC receiver does not implement the method \"{method}\"."),
-    )
 }

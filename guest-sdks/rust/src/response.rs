@@ -14,7 +14,7 @@
 //! # Ok(()) }
 //! ```
 
-use crate::{Body, Response, Result};
+use crate::{Body, Error, Response, Result};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{HeaderName, StatusCode};
 use serde::Serialize;
@@ -76,6 +76,16 @@ pub fn method_not_allowed(allow: &str) -> Result<Response> {
     let mut response = status(StatusCode::METHOD_NOT_ALLOWED);
     let allow = HeaderValue::from_str(allow)?;
     response.headers_mut().insert(http::header::ALLOW, allow);
+    Ok(response)
+}
+
+/// What a client gets for an error that has a status; others stay errors.
+pub(crate) fn of_error(error: Error) -> Result<Response> {
+    let Some(status) = error.http_status() else {
+        return Err(error);
+    };
+    let mut response = text(format!("{error:#}"));
+    *response.status_mut() = status;
     Ok(response)
 }
 

@@ -127,7 +127,19 @@ impl State {
     /// # }).unwrap();
     /// ```
     pub fn abort(&self, reason: Option<&str>) -> ! {
-        host::state::abort(reason)
+        host::state::abort(reason, true)
+    }
+
+    /// [`abort`](State::abort), after which an alarm that is being handled is not tried
+    /// again.
+    ///
+    /// ```should_panic
+    /// # durable_object::testing::run::<()>(async |state| {
+    /// state.abort_without_retry(None)
+    /// # }).unwrap();
+    /// ```
+    pub fn abort_without_retry(&self, reason: Option<&str>) -> ! {
+        host::state::abort(reason, false)
     }
 
     /// Runs work that no other event may interrupt: holds back other events, and

@@ -42,9 +42,7 @@ impl Storage {
     ///
     /// ```
     /// # durable_object::testing::run(async |state| {
-    /// use durable_object::params;
-    ///
-    /// assert_eq!(state.storage().sql().one::<i64>("SELECT 1", params![])?, 1);
+    /// assert_eq!(state.storage().sql().one::<i64>("SELECT 1", ())?, 1);
     /// # Ok(()) }).unwrap();
     /// ```
     pub fn sql(&self) -> Sql {
@@ -71,7 +69,7 @@ impl Storage {
     /// Removes all tables, all keys and the alarm, as one commit of its own. Open
     /// cursors end with an error.
     ///
-    /// Fails with `Cannot call deleteAll() within a transaction`.
+    /// Fails while a transaction is open.
     ///
     /// ```
     /// # durable_object::testing::run(async |state| {
@@ -98,7 +96,7 @@ impl Storage {
     }
 
     /// Sets the alarm, to the millisecond, and replaces the one before. At that
-    /// time [`DurableObject::alarm`](crate::DurableObject::alarm) runs, also when
+    /// time [`AlarmHandler::alarm`](crate::AlarmHandler::alarm) runs, also when
     /// the object sleeps by then. A time that has passed runs at once.
     ///
     /// Fails with `setAlarm() cannot be called with an alarm time <= 0` for 1970
@@ -130,7 +128,7 @@ impl Storage {
     /// # Ok(()) }).unwrap();
     /// ```
     pub fn set_alarm_after(&self, delay: Duration) -> Result<()> {
-        match SystemTime::now().checked_add(delay) {
+        match crate::now().checked_add(delay) {
             Some(time) => self.set_alarm(time),
             None => Err(Error::new("The alarm's time is too far in the future.")),
         }

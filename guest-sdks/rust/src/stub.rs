@@ -1,12 +1,13 @@
 //! Other objects, and the outside world.
 
 use crate::host;
+use crate::rpc::Arguments;
 use crate::{Request, Response, Result};
+use serde::de::DeserializeOwned;
 
 /// A class of objects, see [`State::class`](crate::State::class).
 ///
-/// Every call fails when the class is unknown, and while the host serves no calls
-/// between objects.
+/// Every call fails when the class is unknown.
 ///
 /// ```no_run
 /// # durable_object::testing::run(async |state| {
@@ -95,9 +96,9 @@ pub(crate) enum Target {
 /// ```no_run
 /// # durable_object::testing::run(async |state| {
 /// let lobby = state.class("room").named("lobby");
-/// // 0x81 0x07 is the CBOR of the array [7].
-/// let answer = lobby.call("join", vec![0x81, 0x07]).await?;
-/// println!("{} bytes", answer.len());
+/// let members: Vec<String> = lobby.call("join", ("ada",)).await?;
+/// let topic: String = lobby.property("topic").await?;
+/// println!("{} about {topic}", members.len());
 /// # Ok(()) }).unwrap();
 /// ```
 impl Stub {
@@ -109,15 +110,29 @@ impl Stub {
         host::stubs::fetch(&self.class, &self.target, request)
     }
 
-    /// Calls a method, see [`DurableObject::call`](crate::DurableObject::call).
-    /// `arguments` is a CBOR array (RFC 8949), the result one CBOR item; at most
-    /// 33,554,432 bytes each.
-    pub fn call(
+    /// Calls a method with a tuple of arguments, see
+    /// [`CallHandler`](crate::CallHandler). Values are whatever serde makes CBOR of, and
+    /// [`Function`](crate::Function)s; at most 33,554,432 bytes in either direction.
+    ///
+    /// The call starts it, like [`fetch`](Stub::fetch). Fails, flagged
+    /// [`is_remote`](crate::Error::is_remote), with the method's error, and when the
+    /// result is no `R`.
+    pub fn call<R: DeserializeOwned>(
         &self,
         method: &str,
-        arguments: Vec<u8>,
-    ) -> impl Future<Output = Result<Vec<u8>>> + use<> {
-        host::stubs::call(&self.class, &self.target, method, &arguments)
+        arguments: impl Arguments,
+    ) -> impl Future<Output = Result<R>> {
+        let answer = arguments
+            .into_payload()
+            .map(|arguments| host::stubs::call(&self.class, &self.target, method, Some(arguments)));
+        async { answer?.await?.get() }
+    }
+
+    /// Reads a property: what an object in JavaScript calls a getter, and one in Rust
+    /// a call without arguments that [`is_property`](crate::Call::is_property).
+    pub fn property<R: DeserializeOwned>(&self, name: &str) -> impl Future<Output = Result<R>> {
+        let answer = host::stubs::call(&self.class, &self.target, name, None);
+        async { answer.await?.get() }
     }
 }
 
@@ -125,8 +140,8 @@ impl Stub {
 /// durable, as far as the host's configuration allows it. The call starts it,
 /// waiting for the answer lets other events run.
 ///
-/// Any status is an answer. Fails when the address is not allowed or cannot be
-/// reached, and while the host serves no outgoing requests.
+/// Any status is an answer; redirects are followed, at most 20. Fails when the address
+/// is not allowed or cannot be reached.
 ///
 /// ```no_run
 /// # durable_object::testing::run(async |_| {
@@ -137,5 +152,24 @@ impl Stub {
 /// # Ok(()) }).unwrap();
 /// ```
 pub fn fetch(request: Request) -> impl Future<Output = Result<Response>> {
-    host::outbound::fetch(request)
+    fetch_with(request, Redirects::Follow)
+}
+
+/// [`fetch`], which does this about redirects.
+pub fn fetch_with(
+    request: Request,
+    redirects: Redirects,
+) -> impl Future<Output = Result<Response>> {
+    host::outbound::fetch(request, redirects)
+}
+
+/// What [`fetch_with`] does about an answer that sends the client elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redirects {
+    /// Goes there, at most 20 times; the answer is the last one.
+    Follow,
+    /// Returns it like any other.
+    Manual,
+    /// Fails.
+    Error,
 }

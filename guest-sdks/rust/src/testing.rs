@@ -6,11 +6,13 @@
 //! durable-object = { version = "0.1", features = ["testing"] }
 //! ```
 //!
-//! [`run`] gives the test an object in memory: kv, SQL, transactions, the alarm's
-//! time, streamed bodies, [`sleep`](crate::sleep) and [`spawn`](crate::spawn) work.
-//! Time is virtual, so a sleep takes no time. WebSockets, other objects and the
-//! outside world answer with an error, limits and refused statements are not
-//! checked, and alarms do not run by themselves: call the object's `alarm`.
+//! [`run`] gives the test one object's [`State`] in memory, to make an object with and
+//! call its handlers. A [`World`] has objects of several classes, which start by
+//! themselves, reach each other, and whose alarms and sockets come to their handlers.
+//!
+//! Time is virtual: a [`sleep`](crate::sleep) takes none, and moves
+//! [`now`](crate::now). Limits and refused statements are not checked, events are not
+//! held back by sections, and nobody's caller leaves.
 //!
 //! ```
 //! use durable_object::{DurableObject, Request, Response, Result, State, testing};
@@ -36,10 +38,19 @@
 //! .unwrap();
 //! ```
 
+pub(crate) mod alarm;
+mod client;
 pub(crate) mod executor;
+pub(crate) mod world;
 
-use crate::host::Memory;
-use crate::{Result, State};
+pub use client::{Client, web_socket};
+pub use world::{InMemory, World};
+
+pub use crate::export::Exported;
+
+use crate::host::memory::{InSpace, Space};
+use crate::rpc::{Arguments, Call};
+use crate::{Caller, Result, State};
 
 /// Runs a test with a fresh object in memory, of class `test` and named `test`, and
 /// everything that it spawned, to the end.
@@ -55,6 +66,16 @@ use crate::{Result, State};
 /// })
 /// .unwrap();
 /// ```
+#[track_caller]
 pub fn run<T>(test: impl AsyncFnOnce(State) -> Result<T>) -> Result<T> {
-    Memory::scope(|| executor::run(test(State { _made_by_host: () })))
+    let name = String::from("test");
+    let space = Space::new(name.clone(), Some(name), "0".repeat(64), None);
+    let future = Box::pin(test(State { _made_by_host: () }));
+    executor::run(InSpace { space, future })
+}
+
+/// A call of a method, to give to a handler.
+pub fn call(method: &str, arguments: impl Arguments) -> Call {
+    let arguments = arguments.into_payload().expect("the arguments have CBOR");
+    Call::new(method.to_owned(), Some(arguments), Caller::none())
 }

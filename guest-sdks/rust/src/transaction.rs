@@ -1,16 +1,20 @@
 //! Work that is kept or undone as a whole.
 
-use crate::host::transactions as host;
-use crate::{Error, Kv, Result, Sql, Storage};
-use std::cell::Cell;
+pub(crate) mod order;
+
+use crate::{Error, Kv, Result, Sql, Storage, host};
+use order::{Level, LevelState};
 use std::rc::Rc;
 
 impl Storage {
     /// Runs work without a wait; what it wrote is kept when it returns `Ok`, and
-    /// undone when it returns `Err`. Covers kv, sql and the alarm, and nests.
+    /// undone when it returns `Err`. Covers kv, sql and the alarm, and nests; while a
+    /// [`transaction`](Storage::transaction) is open it lies in that, wherever it is
+    /// called.
     ///
-    /// Fails with the error of the work, or when its writes cannot be kept, for
-    /// example because a deferred foreign key is violated.
+    /// Fails with the error of the work. Deferred foreign keys are checked when the
+    /// outermost `transaction` ends, and otherwise at the end of the turn: one that
+    /// is violated then resets the object.
     ///
     /// ```
     /// # durable_object::testing::run(async |state| {
@@ -27,7 +31,7 @@ impl Storage {
     /// # Ok(()) }).unwrap();
     /// ```
     pub fn transaction_sync<T>(&self, work: impl FnOnce(&Transaction) -> Result<T>) -> Result<T> {
-        let transaction = Transaction::new(host::savepoint()?);
+        let transaction = Transaction::new(order::savepoint()?);
         let result = work(&transaction)?;
         transaction.commit()?;
         Ok(result)
@@ -35,25 +39,33 @@ impl Storage {
 
     /// Runs work that may wait; what it wrote is kept when it returns `Ok`, and
     /// undone when it returns `Err` or its future is dropped. Covers kv, sql and
-    /// the alarm, and nests.
+    /// the alarm.
+    ///
+    /// One that the work of another begins lies in that other. One that is begun
+    /// anywhere else while another is open, for example beside it in a `join!` or in
+    /// a [`spawn`](crate::spawn), waits until that has ended, in the order of the
+    /// first polls: what it keeps does not depend on how the other ends. So work
+    /// must not wait for a transaction that is begun outside of it: it would wait
+    /// until its 30 seconds are over.
     ///
     /// Earlier writes of the event are committed first. Until the work ends, other
     /// events and what they wait for are held back. Work that takes more than 30
     /// seconds resets the object.
     ///
-    /// Fails with the error of the work, or when its writes cannot be kept, for
-    /// example because a deferred foreign key is violated.
+    /// Fails with the error of the work, or, outside of other transactions, when a
+    /// deferred foreign key is violated; or when one that the work began is open
+    /// still, because its future was given away: both are undone then.
     ///
     /// ```
     /// # durable_object::testing::run(async |state| {
-    /// use durable_object::{params, sleep};
+    /// use durable_object::sleep;
     /// use std::time::Duration;
     ///
     /// let storage = state.storage();
     /// let sum = storage.transaction(async |txn| {
     ///     txn.kv().put_as("stock", &1)?;
     ///     sleep(Duration::from_millis(5)).await;
-    ///     txn.sql().one::<i64>("SELECT 40 + 2", params![])
+    ///     txn.sql().one::<i64>("SELECT 40 + 2", ())
     /// }).await?;
     /// assert_eq!(sum, 42);
     /// # Ok(()) }).unwrap();
@@ -62,8 +74,8 @@ impl Storage {
         &self,
         work: impl AsyncFnOnce(&Transaction) -> Result<T>,
     ) -> Result<T> {
-        let transaction = Transaction::new(host::begin()?);
-        let result = work(&transaction).await?;
+        let transaction = Transaction::new(order::begin().await?);
+        let result = order::run(&transaction.level, work(&transaction)).await?;
         transaction.commit()?;
         Ok(result)
     }
@@ -91,18 +103,12 @@ impl Storage {
 /// ```
 #[derive(Debug)]
 pub struct Transaction {
-    number: u64,
-    rolled_back: Rc<Cell<bool>>,
-    committed: bool,
+    level: Rc<Level>,
 }
 
 impl Transaction {
-    fn new(number: u64) -> Self {
-        Self {
-            number,
-            rolled_back: Rc::default(),
-            committed: false,
-        }
+    fn new(level: Rc<Level>) -> Self {
+        Self { level }
     }
 
     /// Values by key, as in [`Storage::kv`]. After a rollback each call fails, for
@@ -129,9 +135,7 @@ impl Transaction {
     ///
     /// ```
     /// # durable_object::testing::run(async |state| {
-    /// use durable_object::params;
-    ///
-    /// let n = state.storage().transaction_sync(|txn| txn.sql().one::<i64>("SELECT 1", params![]))?;
+    /// let n = state.storage().transaction_sync(|txn| txn.sql().one::<i64>("SELECT 1", ()))?;
     /// assert_eq!(n, 1);
     /// # Ok(()) }).unwrap();
     /// ```
@@ -156,48 +160,58 @@ impl Transaction {
     /// # Ok(()) }).unwrap();
     /// ```
     pub fn rollback(&self) -> Result<()> {
-        if !self.rolled_back.get() {
-            host::rollback(self.number)?;
-            self.rolled_back.set(true);
+        match self.level.state() {
+            LevelState::Open => self.level.rollback(),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
-    fn commit(mut self) -> Result<()> {
-        if !self.rolled_back.get() {
-            host::commit(self.number)?;
-            self.committed = true;
+    fn commit(self) -> Result<()> {
+        match self.level.state() {
+            LevelState::Open => self.level.commit(),
+            LevelState::Swept => Err(order::swept()),
+            LevelState::Committed | LevelState::RolledBack => Ok(()),
         }
-        Ok(())
     }
 
     fn guard(&self) -> Guard {
-        Guard(Some(self.rolled_back.clone()))
+        Guard(Some(self.level.clone()))
     }
 }
 
 impl Drop for Transaction {
-    /// What was not committed is undone: the work failed, or its future was
-    /// dropped, or the commit was refused.
+    /// What was not committed is undone, and what is open still within it: the work
+    /// failed, or its future was dropped, or the commit was refused.
+    ///
+    /// Other events are held back as long as it is open. So if the host refuses to
+    /// undo it, the object is reset at once instead of after the 30 seconds.
     fn drop(&mut self) {
-        if !self.committed && self.rollback().is_err() {
-            // The host has ended it, for example because it was reset.
-            self.rolled_back.set(true);
+        if self.level.state() == LevelState::Open
+            && let Err(error) = self.level.undo()
+            && !std::thread::panicking()
+        {
+            host::state::abort(
+                Some(&format!("A transaction cannot be undone: {error}")),
+                true,
+            );
         }
     }
 }
 
 /// Refuses calls through a transaction that was rolled back.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Guard(Option<Rc<Cell<bool>>>);
+pub(crate) struct Guard(Option<Rc<Level>>);
 
 impl Guard {
     pub fn check(&self, call: &str) -> Result<()> {
         match &self.0 {
-            Some(rolled_back) if rolled_back.get() => Err(Error::new(format!(
-                "Cannot {call}() on rolled back transaction"
-            ))),
-            _ => Ok(()),
+            Some(level) => match level.state() {
+                LevelState::Open | LevelState::Committed => Ok(()),
+                LevelState::RolledBack | LevelState::Swept => Err(Error::new(format!(
+                    "Cannot {call}() on rolled back transaction"
+                ))),
+            },
+            None => Ok(()),
         }
     }
 }

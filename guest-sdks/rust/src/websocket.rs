@@ -3,19 +3,20 @@
 use crate::host::websockets as host;
 use crate::storage::time;
 use crate::{Error, Request, Result};
+use http::StatusCode;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::time::{Duration, SystemTime};
 
 /// All WebSockets of the object: the host keeps connection, tags and attachment
 /// while the object sleeps, and wakes it for a message.
 ///
-/// Messages arrive at
-/// [`DurableObject::websocket_message`](crate::DurableObject::websocket_message).
-///
-/// Every call fails while the host serves no WebSockets.
+/// Messages arrive at [`WebSocketHandler::message`](crate::WebSocketHandler::message).
 ///
 /// ```no_run
 /// use durable_object::http::StatusCode;
-/// use durable_object::{DurableObject, Message, Request, Response, Result, State, WebSocket, response};
+/// use durable_object::{DurableObject, Message, Request, Response, Result, State, WebSocket};
+/// use durable_object::{WebSocketHandler, response};
 ///
 /// struct Chat { state: State }
 ///
@@ -29,13 +30,19 @@ use std::time::{Duration, SystemTime};
 ///         Ok(response::status(StatusCode::SWITCHING_PROTOCOLS))
 ///     }
 ///
-///     async fn websocket_message(&self, _: WebSocket, message: Message) -> Result<()> {
+/// }
+///
+/// impl WebSocketHandler for Chat {
+///     async fn message(&self, _: WebSocket, message: Message) -> Result<()> {
 ///         for socket in self.state.websockets().tagged("member")? {
 ///             socket.send(message.clone())?;
 ///         }
 ///         Ok(())
 ///     }
 /// }
+///
+/// durable_object::export!(Chat: WebSocketHandler);
+/// # fn main() {}
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct WebSockets {
@@ -60,18 +67,44 @@ impl WebSockets {
     /// instance, are passed on.
     ///
     /// Limits: 32,768 sockets; 10 tags of 256 bytes each. Duplicate tags are
-    /// merged, the empty tag is allowed. Fails also when the request asks for no
-    /// WebSocket: answer it with status 426.
+    /// merged, the empty tag is allowed. Fails also, with status 426, when the request
+    /// asks for no WebSocket.
     pub fn accept(
         &self,
-        request: &Request,
+        request: &impl AsksForWebSocket,
         tags: impl IntoIterator<Item: Into<String>>,
     ) -> Result<WebSocket> {
-        let Some(Upgrade(token)) = request.extensions().get() else {
-            return Err(Error::new("The request does not ask for a WebSocket."));
-        };
         let tags: Vec<String> = tags.into_iter().map(Into::into).collect();
-        host::accept(*token, &tags).map(WebSocket)
+        host::accept(token(request)?, &tags).map(WebSocket)
+    }
+
+    /// [`accept`](Self::accept) without hibernation: the object stays awake while the
+    /// socket is open, which has no tags, no attachment and no automatic responses,
+    /// is in no list, and ends with the instance.
+    pub fn accept_plain(&self, request: &impl AsksForWebSocket) -> Result<WebSocket> {
+        host::accept_plain(token(request)?).map(WebSocket)
+    }
+
+    /// Makes a request that is about to be sent ask for a WebSocket. When the answer
+    /// has status 101, [`accept`](Self::accept) the handshake; the server that answered
+    /// is then the other end.
+    ///
+    /// ```no_run
+    /// # durable_object::testing::run(async |state| {
+    /// use durable_object::Request;
+    ///
+    /// let sockets = state.websockets();
+    /// let mut request = Request::default();
+    /// let handshake = sockets.handshake(&mut request);
+    /// let answer = state.class("room").named("lobby").fetch(request).await?;
+    /// assert_eq!(answer.status(), 101);
+    /// let socket = sockets.accept(&handshake, ["upstream"])?;
+    /// # Ok(()) }).unwrap();
+    /// ```
+    pub fn handshake(&self, request: &mut Request) -> Handshake {
+        let token = host::handshake();
+        request.extensions_mut().insert(Upgrade(token));
+        Handshake(token)
     }
 
     /// All sockets, newest first.
@@ -108,6 +141,37 @@ impl WebSockets {
     pub fn event_timeout(&self) -> Result<Option<Duration>> {
         let timeout_ms = host::get_event_timeout()?;
         Ok(timeout_ms.map(|timeout_ms| Duration::from_millis(timeout_ms.into())))
+    }
+}
+
+fn token(request: &impl AsksForWebSocket) -> Result<u64> {
+    request.token().ok_or_else(|| {
+        Error::status(
+            StatusCode::UPGRADE_REQUIRED,
+            "The request does not ask for a WebSocket.",
+        )
+    })
+}
+
+/// What a WebSocket may be accepted of: a [`Request`] that came, or a [`Handshake`].
+pub trait AsksForWebSocket {
+    #[doc(hidden)]
+    fn token(&self) -> Option<u64>;
+}
+
+impl AsksForWebSocket for Request {
+    fn token(&self) -> Option<u64> {
+        self.extensions().get().map(|Upgrade(token)| *token)
+    }
+}
+
+/// A WebSocket that the object has asked for, see [`WebSockets::handshake`].
+#[derive(Debug)]
+pub struct Handshake(u64);
+
+impl AsksForWebSocket for Handshake {
+    fn token(&self) -> Option<u64> {
+        Some(self.0)
     }
 }
 
@@ -178,10 +242,42 @@ impl WebSocket {
         host::set_attachment(self.0, attachment.as_ref())
     }
 
+    /// What was kept with [`set_attachment_as`](Self::set_attachment_as); none at first.
+    /// Fails when it is no `T`.
+    pub fn attachment_as<T: DeserializeOwned>(&self) -> Result<Option<T>> {
+        let Some(json) = self.attachment()? else {
+            return Ok(None);
+        };
+        Ok(Some(serde_json::from_slice(&json)?))
+    }
+
+    /// Keeps a value with the socket, as JSON, see
+    /// [`set_attachment`](Self::set_attachment).
+    pub fn set_attachment_as(&self, attachment: &(impl Serialize + ?Sized)) -> Result<()> {
+        self.set_attachment(serde_json::to_vec(attachment)?)
+    }
+
+    /// Whether messages can still be sent. A socket that the object does not have is
+    /// closed.
+    pub fn state(&self) -> SocketState {
+        host::ready_state(self.0)
+    }
+
     /// When the socket's last automatic response was sent.
     pub fn auto_response_time(&self) -> Result<Option<SystemTime>> {
         Ok(host::auto_response_timestamp(self.0)?.map(time))
     }
+}
+
+/// Where a [`WebSocket`] is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocketState {
+    /// Messages go both ways.
+    Open,
+    /// One side has closed it, the other not yet.
+    Closing,
+    /// It is gone.
+    Closed,
 }
 
 /// What a WebSocket carries.
@@ -219,7 +315,7 @@ impl From<Vec<u8>> for Message {
 }
 
 /// How the peer left, see
-/// [`DurableObject::websocket_close`](crate::DurableObject::websocket_close).
+/// [`WebSocketHandler::close`](crate::WebSocketHandler::close).
 ///
 /// ```
 /// let close = durable_object::Close { code: 1000, reason: "bye".into(), was_clean: true };

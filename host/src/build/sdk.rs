@@ -1,5 +1,5 @@
-//! The copy of the Rust SDK and the contract that the binary carries, so that an
-//! object builds anywhere.
+//! The copy of the SDKs and the contract that the binary carries, so that an object
+//! builds anywhere.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,13 +10,22 @@ use sha2::{Digest, Sha256};
 /// Path below the copy's root, and content.
 const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/sdk_files.rs"));
 
-/// Unpacks the copy below `cache`, unless it is there, and returns the folder of
-/// the Rust SDK in it.
+/// The folder of the Rust SDK in the copy.
 pub fn rust(cache: &Path) -> Result<PathBuf> {
+    Ok(unpacked(cache)?.join("guest-sdks/rust"))
+}
+
+/// The folder of the JavaScript SDK in the copy, and that of the contract.
+pub fn javascript(cache: &Path) -> Result<(PathBuf, PathBuf)> {
+    let root = unpacked(cache)?;
+    Ok((root.join("guest-sdks/js"), root.join("wit")))
+}
+
+/// Unpacks the copy below `cache`, unless it is there.
+fn unpacked(cache: &Path) -> Result<PathBuf> {
     let root = cache.join("sdk").join(version());
-    let sdk = root.join("guest-sdks/rust");
     if root.is_dir() {
-        return Ok(sdk);
+        return Ok(root);
     }
     let parent = cache.join("sdk");
     let cannot = || format!("cannot unpack the SDK to {}", parent.display());
@@ -36,7 +45,25 @@ pub fn rust(cache: &Path) -> Result<PathBuf> {
             return Err(error).with_context(cannot);
         }
     }
-    Ok(sdk)
+    Ok(root)
+}
+
+/// A path to the Rust SDK that stays the same when this binary is replaced by a newer
+/// one, for what is written down.
+pub fn newest_rust(cache: &Path) -> Result<PathBuf> {
+    rust(cache)?;
+    let (version, newest) = (version(), cache.join("sdk/newest"));
+    if fs::read_link(&newest).is_ok_and(|target| target == Path::new(&version)) {
+        return Ok(newest.join("guest-sdks/rust"));
+    }
+    let cannot = || format!("cannot link {}", newest.display());
+    let aside = cache
+        .join("sdk")
+        .join(format!("newest-{}", std::process::id()));
+    let _ = fs::remove_file(&aside);
+    std::os::unix::fs::symlink(&version, &aside).with_context(cannot)?;
+    fs::rename(&aside, &newest).with_context(cannot)?;
+    Ok(newest.join("guest-sdks/rust"))
 }
 
 fn version() -> String {

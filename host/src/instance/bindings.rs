@@ -9,6 +9,8 @@ wasmtime::component::bindgen!({
         "durable:object/timers.sleep": store | trappable,
         "durable:object/stubs.fetch": store | trappable,
         "durable:object/stubs.call": store | trappable,
+        "durable:object/stubs.call-reference": store | trappable,
+        "durable:object/callers.left": store | trappable,
         "durable:object/http.fetch": store | trappable,
     },
     exports: { default: async | store },

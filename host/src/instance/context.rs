@@ -1,145 +1,145 @@
 //! What one instance's imports work on: the data of its wasmtime store.
 
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll, Waker};
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
-use super::limits::{Burst, MemoryMeter};
+use super::alarm::AlarmRuns;
+use super::callers::Callers;
+use super::chains::Chains;
+use super::cpu::CpuMeter;
+use super::end::InstanceEnd;
+use super::handlers::Handles;
 use super::log::{Channel, GuestLog};
+use super::memory::MemoryMeter;
+use super::past::Clock;
+use super::standard_streams::StandardStreams;
+use super::tokens::Tokens;
 use super::turnstile::Turnstile;
 use crate::clock;
-use crate::object::body::BodyWatch;
-use crate::object::error::ObjectError;
+use crate::environment::Environment;
+use crate::limits::Limits;
+use crate::object::body::{BodyWatch, BodyWriter};
+use crate::object::chain::Section;
 use crate::object::id::ClassIds;
 use crate::object::identity::Identity;
-use crate::object::input_gate::{InputGate, Stamp};
+use crate::object::inbox::Inbox;
+use crate::object::outgoing::Outgoing;
 use crate::object::outlet::Outlet;
-use crate::storage::{Storage, StorageError};
+use crate::object::post::Post;
+use crate::object::references::{Giver, Held};
+use crate::object::socket::sockets::Sockets;
+use crate::outbound::{Errands, Outbound};
+use crate::storage::{SnapshotFile, Storage, StorageError};
+use crate::workers::heavy;
 
-/// Waits that an instance may have begun and not ended.
-pub const WAITS_MAX: usize = 10_000;
+/// Sections that may be open within each other: as many as waits, for each costs the host
+/// as much.
+const SECTIONS_MAX: usize = 10_000;
 
 /// The parts of an object that its instance works with.
 #[derive(Clone)]
-pub struct Surroundings {
-    pub object: Arc<Identity>,
+pub struct ObjectParts {
+    pub identity: Arc<Identity>,
     pub ids: Arc<ClassIds>,
+    pub inbox: Arc<Inbox>,
+    pub sockets: Arc<Sockets>,
+    /// Locked only for the length of a call: one task uses it, but a guest's event
+    /// loop borrows it from within.
     pub storage: Arc<Mutex<Storage>>,
+    /// Where its memory is kept while it sleeps.
+    pub snapshot: SnapshotFile,
     pub outlet: Arc<Outlet>,
+    /// The way to other objects.
+    pub post: Arc<dyn Post>,
+    /// The way to the outside world.
+    pub outbound: Arc<Outbound>,
 }
 
 pub struct Context {
-    pub around: Surroundings,
-    pub meter: MemoryMeter,
-    pub burst: Arc<Burst>,
+    pub parts: ObjectParts,
+    pub memory: MemoryMeter,
+    pub cpu: Arc<CpuMeter>,
     pub turnstile: Arc<Turnstile>,
-    pub fate: Fate,
+    pub end: InstanceEnd,
+    pub alarms: Arc<AlarmRuns>,
     /// One clone for each wait that has begun and not ended.
     pub waits: Arc<()>,
     /// Sections of the input gate that belong to open transactions: the
     /// transaction's number and the section's.
     pub transaction_sections: Vec<(u64, u64)>,
-    /// Streamed responses that were open when somebody last looked.
-    pub bodies: Vec<BodyWatch>,
-    gate: InputGate,
-    held_back: Vec<Waker>,
+    /// One for each open section, for the calls that are made in it.
+    sections: Vec<Arc<Section>>,
+    /// While the constructor runs, which holds back events too.
+    pub starting: Option<Arc<Section>>,
+    pub callers: Arc<Callers>,
+    pub chains: Chains,
+    pub outgoing: Arc<Outgoing>,
+    pub errands: Errands,
+    pub giver: Arc<Giver>,
+    pub held: Held,
+    /// Ends of WebSockets that nobody has accepted yet.
+    pub tokens: Tokens,
+    pub clock: Clock,
+    pub streams: StandardStreams,
+    bodies: Bodies,
     wasi: WasiCtx,
-    table: ResourceTable,
+    pub table: ResourceTable,
 }
 
-/// Why an instance came to its end.
-#[derive(Clone, Debug)]
-pub struct Death {
-    pub error: ObjectError,
-    /// Do the events that wait in the mailbox get the error too, and not only
-    /// those that were running?
-    pub reaches_waiting: bool,
-}
-
-/// Why the instance ends, once somebody has decided it. The first reason counts.
-#[derive(Clone, Default)]
-pub struct Fate(Arc<Mutex<Option<Death>>>);
-
-/// Ends the instance. The reason is in its fate.
-#[derive(Debug)]
-pub struct Doomed;
-
-impl std::fmt::Display for Doomed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the instance was reset")
-    }
-}
-
-impl std::error::Error for Doomed {}
-
-impl Death {
-    /// A death that only the running events notice.
-    pub fn of_running(error: ObjectError) -> Death {
-        Death {
-            error,
-            reaches_waiting: false,
-        }
-    }
-
-    pub fn of_all(error: ObjectError) -> Death {
-        Death {
-            error,
-            reaches_waiting: true,
-        }
-    }
-}
-
-impl Fate {
-    /// Decides that the instance ends, and returns what is to be raised.
-    pub fn seal(&self, death: Death) -> wasmtime::Error {
-        self.0.lock().get_or_insert(death);
-        Doomed.into()
-    }
-
-    /// Ends the instance and the events that run in it.
-    pub fn reset(&self, message: impl Into<String>) -> wasmtime::Error {
-        self.seal(Death::of_running(ObjectError::reset(message)))
-    }
-
-    /// Ends the instance, the events that run in it and those that wait for it.
-    pub fn reset_all(&self, message: impl Into<String>) -> wasmtime::Error {
-        self.seal(Death::of_all(ObjectError::reset(message)))
-    }
-
-    pub fn get(&self) -> Option<Death> {
-        self.0.lock().clone()
-    }
-
-    pub fn is_sealed(&self) -> bool {
-        self.0.lock().is_some()
-    }
+/// Streamed responses that were open when somebody last looked.
+#[derive(Default)]
+struct Bodies {
+    watches: Vec<BodyWatch>,
+    /// At so many it is worth to look which of them have ended.
+    look_at: usize,
 }
 
 impl Context {
-    pub fn new(around: Surroundings, memory_bytes_max: usize, burst: Arc<Burst>) -> Context {
-        let log = |channel| GuestLog::new(around.object.clone(), channel);
+    pub fn new(
+        parts: ObjectParts,
+        handles: Handles,
+        limits: &Limits,
+        environment: &Environment,
+    ) -> Context {
+        let log = |channel| GuestLog::new(parts.identity.clone(), channel);
+        let clock = Clock::default();
         let wasi = WasiCtxBuilder::new()
-            .stdout(log(Channel::Stdout))
-            .stderr(log(Channel::Stderr))
+            .envs(environment.variables())
+            .monotonic_clock(clock.clone())
             .allow_tcp(false)
             .allow_udp(false)
             .build();
+        let memory_bytes_max = usize::try_from(limits.memory_bytes_max).unwrap_or(usize::MAX);
+        let alarm_time_max = Duration::from_millis(limits.alarm_ms_max);
+        let alarms = AlarmRuns::new(parts.identity.clone(), handles.alarm, alarm_time_max);
         Context {
-            meter: MemoryMeter::new(memory_bytes_max),
-            burst,
+            alarms: Arc::new(alarms),
+            memory: MemoryMeter::new(memory_bytes_max),
+            cpu: CpuMeter::new(limits.cpu_ms_max),
             turnstile: Arc::default(),
-            fate: Fate::default(),
+            end: InstanceEnd::default(),
             waits: Arc::default(),
             transaction_sections: Vec::new(),
-            bodies: Vec::new(),
-            gate: InputGate::default(),
-            held_back: Vec::new(),
+            sections: Vec::new(),
+            starting: None,
+            callers: Arc::default(),
+            chains: Chains::default(),
+            outgoing: Arc::default(),
+            errands: parts.outbound.errands(),
+            giver: Giver::new(parts.identity.clone(), parts.inbox.clone()),
+            held: Held::default(),
+            tokens: Tokens::default(),
+            clock,
+            streams: StandardStreams::new(log(Channel::Stdout), log(Channel::Stderr)),
+            bodies: Bodies::default(),
             wasi,
             table: ResourceTable::new(),
-            around,
+            parts,
         }
     }
 
@@ -148,69 +148,56 @@ impl Context {
         &mut self,
         work: impl FnOnce(&mut Storage) -> Result<T, StorageError>,
     ) -> wasmtime::Result<Result<T, StorageError>> {
-        let mut storage = self.around.storage.lock();
-        let outcome = if storage.is_slow() {
-            // Its statements take long: let the other objects of this thread go on.
-            tokio::task::block_in_place(|| work(&mut storage))
-        } else {
-            work(&mut storage)
-        };
+        let outcome = work(&mut self.parts.storage.lock());
+        heavy::end_statement();
         match outcome {
-            Err(StorageError::Broken(message)) => Err(self.fate.reset(message)),
+            Err(StorageError::Broken(message)) => Err(self.end.reset(message)),
             other => Ok(other),
         }
     }
 
-    pub fn enter_section(&mut self) -> u64 {
-        self.gate.enter(clock::now_ms())
+    pub fn enter_section(&mut self) -> wasmtime::Result<u64> {
+        if self.sections.len() >= SECTIONS_MAX {
+            let message = format!("Durable Object has more than {SECTIONS_MAX} open sections.");
+            return Err(self.end.reset(message));
+        }
+        self.sections.push(Section::of(&self.parts.identity));
+        Ok(self.turnstile.enter_section(clock::now_ms()))
     }
 
     pub fn leave_section(&mut self, number: u64) -> wasmtime::Result<()> {
-        if self.gate.leave(number).is_err() {
-            return Err(wasmtime::format_err!(
-                "section {number} is not the innermost open one"
-            ));
-        }
-        self.held_back.drain(..).for_each(Waker::wake);
+        let left = self.turnstile.leave_section(number);
+        left.map_err(|_| {
+            let message = format!("section {number} is not the innermost open one");
+            self.end.reset(message)
+        })?;
+        self.sections.pop();
         Ok(())
     }
 
-    pub fn stamp(&self) -> Stamp {
-        self.gate.stamp()
+    /// What holds back other events now, for longest.
+    pub fn section(&self) -> Option<&Arc<Section>> {
+        self.starting.as_ref().or(self.sections.first())
     }
 
-    /// May a wait that began at `stamp` end now? If not, `waker` is told when to
-    /// ask again.
-    pub fn admits(&mut self, stamp: Stamp, waker: &Waker) -> bool {
-        if !self.gate.admits(stamp) {
-            self.held_back.push(waker.clone());
-            return false;
+    /// Remembers a response that is being streamed.
+    pub fn begin_body(&mut self, writer: &BodyWriter) {
+        let bodies = &mut self.bodies;
+        if bodies.watches.len() >= bodies.look_at {
+            bodies.watches.retain(BodyWatch::is_open);
+            bodies.look_at = (2 * bodies.watches.len()).max(16);
         }
-        self.turnstile.pass(waker)
-    }
-
-    /// May a new event enter now? If not, `waker` is told when to ask again.
-    pub fn lets_in(&mut self, waker: &Waker) -> bool {
-        let open = self.gate.is_open();
-        if !open && !self.held_back.iter().any(|other| other.will_wake(waker)) {
-            self.held_back.push(waker.clone());
-        }
-        open
+        bodies.watches.push(writer.watch());
     }
 
     /// Ready when no response is being streamed any more.
     pub fn poll_bodies_closed(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
-        self.bodies.retain(|body| body.poll_closed(cx).is_pending());
-        if self.bodies.is_empty() {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
+        let watches = &mut self.bodies.watches;
+        watches.retain(|body| body.poll_closed(cx).is_pending());
+        match watches.is_empty() {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
         }
-    }
-
-    /// Since when other events have been held back.
-    pub fn closed_since_ms(&self) -> Option<u64> {
-        self.gate.closed_since_ms()
     }
 }
 

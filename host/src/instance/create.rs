@@ -1,73 +1,169 @@
-//! How an instance comes to be: instantiated, then started.
+//! How an instance comes to be: instantiated, then started, or made what another one
+//! was when its object fell asleep.
 
+use std::sync::Arc;
+
+use component_snapshot::runtime::{Accessors, Awake, Restoring};
 use wasmtime::Store;
 use wasmtime::component::Accessor;
 
 use super::component::Component;
-use super::context::{Context, Death, Surroundings};
+use super::context::{Context, ObjectParts};
+use super::end::{EndReason, Ended};
 use super::handlers::Handlers;
-use super::limits::Burst;
-use super::turn::{ended, run};
+use super::kept_memory::KeptMemory;
+use super::standard_streams::Again;
+use super::turn::{Pace, Steering, drive};
+use super::undo::{Reach, undo};
+use crate::clock;
+use crate::environment::Environment;
 use crate::limits::Limits;
-use crate::object::error::ObjectError;
+use crate::object::chain::Section;
+use crate::object::deadlines::Deadlines;
 
 /// An object's code, in memory and ready to run.
 pub struct Instance {
+    pub(super) component: Arc<Component>,
     pub(super) store: Store<Context>,
     pub(super) handlers: Handlers,
+    /// Some: it can be saved.
+    pub(super) awake: Option<Awake>,
+}
+
+/// What all instances of an object are made of.
+#[derive(Clone)]
+pub struct Making<'a> {
+    pub component: &'a Arc<Component>,
+    pub parts: ObjectParts,
+    pub limits: &'a Limits,
+    pub environment: &'a Environment,
 }
 
 impl Instance {
-    /// Instantiates `component` in an empty memory. None of its handlers runs.
-    pub async fn create(
-        component: &Component,
-        around: Surroundings,
-        limits: &Limits,
-    ) -> Result<Instance, ObjectError> {
-        let host = &component.host;
-        let burst = Burst::new(host.ticks.clone(), limits.cpu_ms_max);
-        let memory_bytes_max = usize::try_from(limits.memory_bytes_max).unwrap_or(usize::MAX);
-        let context = Context::new(around, memory_bytes_max, burst.clone());
-        let mut store = Store::new(&host.engine, context);
-        store.limiter(|context| &mut context.meter);
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|store| store.data().burst.tick());
-
-        burst.enter();
-        let created = async {
+    /// Instantiates the component in an empty memory and runs its constructor. When
+    /// that fails, its turn is undone, and whoever waits for the instance gets the
+    /// error.
+    pub async fn create(making: Making<'_>) -> Result<Instance, Ended> {
+        let mut store = making.store();
+        let component = making.component;
+        let steering = Steering::of(store.data());
+        let pace = Pace::new(Deadlines::starting(clock::now_ms()));
+        // A core module's own start functions may already do all that an object does.
+        let made = drive(&steering, &pace, async {
             let instance = component.prepared.instantiate_async(&mut store).await?;
-            let lifecycle = component.lifecycle.as_ref();
-            let fetch = component.fetch.as_ref();
-            wasmtime::Result::Ok(Handlers {
-                lifecycle: lifecycle
-                    .map(|indices| indices.load(&mut store, &instance))
-                    .transpose()?,
-                fetch: fetch
-                    .map(|indices| indices.load(&mut store, &instance))
-                    .transpose()?,
-            })
+            let awake = match &component.saving {
+                Ok(accessors) => Some(accessors.start(&mut store, instance).await?),
+                Err(_) => None,
+            };
+            let handlers = Handlers::load(component, &mut store, &instance)?;
+            Ok((handlers, awake))
+        });
+        let created = match made.await {
+            Ok((handlers, awake)) => {
+                let instance = Instance {
+                    component: component.clone(),
+                    store,
+                    handlers,
+                    awake,
+                };
+                construct(instance, &steering, &pace).await
+            }
+            Err(error) => Err((error, store)),
         };
-        match created.await {
-            Ok(handlers) => Ok(Instance { store, handlers }),
-            Err(error) => Err(ended(&store, &error)),
-        }
+        created.map_err(|(error, store)| {
+            undo(&store, &error, Reach::All);
+            store.data().parts.outlet.deliver();
+            Ended
+        })
     }
 
-    /// Runs the constructor. When it fails, its turn is undone, and whoever waits
-    /// for the instance gets the error.
-    pub async fn start(&mut self) -> Result<(), Death> {
-        let Some(lifecycle) = &self.handlers.lifecycle else {
-            return Ok(());
+    /// An instance that goes on where the one was whose memory this is. None, with a
+    /// line in the log, when that cannot be: nothing has run then.
+    pub async fn wake(making: Making<'_>, memory: KeptMemory) -> Option<Instance> {
+        let object = making.parts.identity.clone();
+        let woken = match &making.component.saving {
+            Ok(accessors) => restore(making, accessors, memory).await,
+            Err(reason) => Err(anyhow::anyhow!("{reason}")),
         };
-        let fate = self.store.data().fate.clone();
-        let start = async |accessor: &Accessor<Context>| match lifecycle.call_start(accessor).await
-        {
+        let (class, id) = (&*object.class, object.id);
+        woken
+            .inspect_err(|error| {
+                let error = format!("{error:#}");
+                tracing::warn!(
+                    class, %id, error,
+                    "the object cannot go on from its memory, and starts anew with its data"
+                );
+            })
+            .ok()
+    }
+}
+
+impl Making<'_> {
+    fn store(&self) -> Store<Context> {
+        let Making {
+            component,
+            parts,
+            limits,
+            environment,
+        } = self;
+        let context = Context::new(parts.clone(), component.handles(), limits, environment);
+        let mut store = Store::new(&component.host.engine, context);
+        store.limiter(|context| &mut context.memory);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|store| store.data().cpu.tick());
+        store
+    }
+}
+
+async fn restore(
+    making: Making<'_>,
+    accessors: &Accessors,
+    memory: KeptMemory,
+) -> anyhow::Result<Instance> {
+    let past = memory.past;
+    let snapshot = memory.take(&making.parts.snapshot)?;
+    let mut store = making.store();
+    store.data_mut().go_on_from(past);
+    let component = making.component;
+    let steering = Steering::of(store.data());
+    let pace = Pace::new(Deadlines::starting(clock::now_ms()));
+    let (handlers, awake) = drive(&steering, &pace, async {
+        let instance = component.prepared.instantiate_async(&mut store).await?;
+        let (again, how) = (&mut Again, Restoring::default());
+        let awake = accessors.restore(&mut store, instance, &snapshot, again, how);
+        let awake = awake.await?;
+        Ok((Handlers::load(component, &mut store, &instance)?, awake))
+    })
+    .await?;
+    Ok(Instance {
+        component: component.clone(),
+        store,
+        handlers,
+        awake: Some(awake),
+    })
+}
+
+/// Runs the constructor.
+async fn construct(
+    mut instance: Instance,
+    steering: &Steering,
+    pace: &Pace,
+) -> Result<Instance, (wasmtime::Error, Store<Context>)> {
+    let store = &mut instance.store;
+    if let Some(lifecycle) = &instance.handlers.lifecycle {
+        let end = store.data().end.clone();
+        store.data_mut().starting = Some(Section::of(&store.data().parts.identity));
+        let call = async |accessor: &Accessor<Context>| match lifecycle.call_start(accessor).await {
             Ok(Ok(())) => Ok(()),
-            // Sealed at once, so that the turn that failed is not committed.
-            Ok(Err(error)) => Err(fate.seal(Death::of_running(error.into()))),
+            // Decided at once, so that the turn that failed is not committed.
+            Ok(Err(error)) => Err(end.decide(EndReason::of_all(error.into()))),
             Err(trap) => Err(trap),
         };
-        let started = run(&mut self.store, start).await;
-        started.map_err(|death| Death::of_all(death.error))
+        let work = store.run_concurrent(call);
+        if let Err(error) = drive(steering, pace, async { work.await? }).await {
+            return Err((error, instance.store));
+        }
+        store.data_mut().starting = None;
     }
+    Ok(instance)
 }

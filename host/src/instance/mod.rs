@@ -1,8 +1,8 @@
 //! All of wasmtime: an object's code as a running instance.
 //!
 //! ```text
-//! Component ─create()─► Instance ─start()─► started ─serve()─► Departure
-//!                          any of them may end in an ObjectError: the instance is gone
+//! Component ─ create(), with the constructor ─► Instance ─ serve() ─► Left
+//!                     either may come to its end: those who waited for it were answered
 //! ```
 //!
 //! One poll of the instance's event loop is a **turn**. Whatever ran in it, be it
@@ -15,19 +15,39 @@
 //! * A trap or an abort undoes its whole turn; the events in it get errors.
 //! * An instance that trapped is never entered again.
 
+pub mod alarm;
 mod bindings;
 mod body;
+mod callers;
+mod chains;
 pub mod component;
+pub mod component_cache;
 pub mod context;
+mod cpu;
 pub mod create;
+mod declared;
+pub mod end;
 pub mod engine;
 mod event;
+mod function_cache;
 mod handlers;
+pub mod hibernation;
 mod imports;
-mod limits;
+pub mod kept_memory;
 mod log;
+mod memory;
+mod message;
+mod past;
+mod payload;
+mod refused;
+pub mod script;
 mod serve;
-mod ticks;
+mod socket_event;
+mod standard_streams;
+mod tokens;
+mod trial;
 mod turn;
 mod turnstile;
+mod undo;
 mod wait;
+mod wasi;

@@ -1,87 +1,86 @@
-//! The awake life of an instance: takes events as the input gate lets them in,
-//! runs them side by side, and says when and why it ends.
+//! The awake life of an instance: takes events as the turnstile lets them in, runs
+//! them side by side, and says when and why it ends.
 
-use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use futures::stream::{FuturesUnordered, StreamExt};
-use parking_lot::Mutex;
-use slab::Slab;
-use tokio::time::{Duration, Instant, Sleep, sleep, sleep_until};
 use wasmtime::component::Accessor;
 
-use super::context::{Context, Death, Fate};
+use super::callers::Callers;
+use super::context::{Context, ObjectParts};
 use super::create::Instance;
-use super::event;
+use super::end::Ended;
+use super::event::{self, Running};
 use super::handlers::Handlers;
-use super::turn::run;
+use super::turn::{Pace, Steering, drive};
+use super::turnstile::Turnstile;
+use super::undo::{Reach, undo};
 use crate::clock;
-use crate::object::error::ObjectError;
-use crate::object::event::{Event, ReplySender};
-use crate::object::handle::Handle;
-use crate::object::outlet::Output;
+use crate::object::deadlines::{Deadlines, Verdict};
+use crate::object::event::Event;
+use crate::object::inbox::{Inbox, Told};
+use crate::object::outgoing::Outgoing;
+use crate::object::references::Giver;
+use crate::object::room::Claim;
 
 /// Events that run in one instance at a time; more wait in the mailbox.
 const RUNNING_EVENTS_MAX: usize = 10_000;
 
-/// How long code may hold back other events.
-const SECTION_MS_MAX: u64 = 30_000;
-const SECTION_TOO_LONG: &str = "A call to blockConcurrencyWhile() in a Durable Object waited for \
-     too long. The call was canceled and the Durable Object was reset.";
-const SECTION_LEFT_OPEN: &str = "The Durable Object was reset: it held back other events, by \
-     blockConcurrencyWhile() or a transaction, and nothing was left that could end that.";
-
-/// How long events may go on after their instance was told to leave.
-const LEAVING_MS_MAX: u64 = 5_000;
-
-/// Why an instance leaves that still works.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Departure {
-    /// Nothing happened for the idle time-out.
-    Idle,
-    /// It was told to.
-    Told,
+/// An instance has left that still works.
+pub struct Left {
+    /// Some when it left for another object that waits for its place.
+    pub claim: Option<Claim<Inbox>>,
 }
 
 impl Instance {
     /// Runs events until the instance is idle, is told to leave or fails. Events
     /// that are running when it fails get its error.
-    pub async fn serve(&mut self, handle: &Handle) -> Result<Departure, Death> {
+    pub async fn serve(&mut self, idle_timeout_ms: u64) -> Result<Left, Ended> {
         let handlers = &self.handlers;
-        let callers = Callers::default();
-        let turnstile = self.store.data().turnstile.clone();
-        let outcome = run(&mut self.store, async |accessor| {
-            let mut awake = Awake::new(handle);
+        let callers = self.store.data().callers.clone();
+        let steering = Steering::of(self.store.data());
+        let parts = self.store.data().parts.clone();
+        let pace = Pace::new(Deadlines::serving(clock::now_ms(), idle_timeout_ms));
+        let mut awake = Awake {
+            parts: parts.clone(),
+            turnstile: self.store.data().turnstile.clone(),
+            giver: self.store.data().giver.clone(),
+            outgoing: self.store.data().outgoing.clone(),
+            pace: &pace,
+            quiet: false,
+        };
+        let work = self.store.run_concurrent(async |accessor| {
             let mut running = FuturesUnordered::new();
             std::future::poll_fn(|cx| {
+                pace.came_back(clock::now_ms());
                 loop {
                     while let Poll::Ready(Some(ended)) = running.poll_next_unpin(cx) {
-                        awake.touched = Instant::now();
+                        pace.touched();
                         if let Err(trap) = ended {
                             return Poll::Ready(Err(trap));
                         }
                     }
-                    if turnstile.is_taken() {
-                        // The poll is repeated once what has entered ran.
-                        return Poll::Pending;
-                    }
-                    match awake.poll_admit(cx, accessor, running.len()) {
-                        Poll::Ready(Ok(event)) => {
-                            running.push(deliver(accessor, handlers, &callers, event));
-                        }
-                        Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                        Poll::Pending => break,
-                    }
+                    let Some(event) = awake.admit(running.len()) else {
+                        break;
+                    };
+                    accessor.with(|mut access| access.get().cpu.event());
+                    running.push(deliver(accessor, handlers, &callers, event));
+                }
+                if awake.turnstile.is_taken() {
+                    // The poll is repeated once what has entered ran.
+                    return Poll::Pending;
                 }
                 awake.poll_leave(cx, accessor, running.is_empty())
             })
             .await
+        });
+        let outcome = drive(&steering, &pace, async { work.await? }).await;
+        outcome.map_err(|error| {
+            let error = undo(&self.store, &error, Reach::AsDecided);
+            callers.refuse_all(&parts, &error);
+            Ended
         })
-        .await;
-        if let Err(death) = &outcome {
-            callers.refuse_all(&death.error);
-        }
-        outcome
     }
 }
 
@@ -93,95 +92,57 @@ async fn deliver(
     callers: &Callers,
     event: Event,
 ) -> wasmtime::Result<()> {
-    match event {
-        Event::Fetch(request, sender) => {
-            let caller = callers.add(sender);
-            let reply = event::fetch(accessor, handlers, request).await?;
-            let sender = callers.remove(caller);
-            accessor.with(|mut access| {
-                let around = &access.get().around;
-                let newest = around.storage.lock().newest_commit();
-                around.outlet.say(newest, Output::Reply(sender, reply));
-            });
-        }
-    }
+    let caller = callers.add(event.caller);
+    let running = Running {
+        happening: event.happening,
+        chain: event.chain,
+        caller,
+    };
+    let reply = event::handle(accessor, handlers, running).await?;
+    let answer = callers.answer(caller, reply);
+    accessor.with(|mut access| {
+        let parts = &access.get().parts;
+        let newest = parts.storage.lock().newest_commit();
+        parts.outlet.say(newest, answer);
+    });
     Ok(())
 }
 
-/// Who waits for the events that are running.
-#[derive(Default)]
-struct Callers(Mutex<Slab<ReplySender>>);
-
-impl Callers {
-    fn add(&self, sender: ReplySender) -> usize {
-        self.0.lock().insert(sender)
-    }
-
-    fn remove(&self, caller: usize) -> ReplySender {
-        self.0.lock().remove(caller)
-    }
-
-    fn refuse_all(&self, error: &ObjectError) {
-        for sender in self.0.lock().drain() {
-            // A caller that is gone needs no answer.
-            let _ = sender.send(Err(error.clone()));
-        }
-    }
-}
-
-/// The clocks of an awake instance.
+/// What an awake instance takes in, and whether it may leave.
 struct Awake<'a> {
-    handle: &'a Handle,
-    touched: Instant,
+    parts: ObjectParts,
+    turnstile: Arc<Turnstile>,
+    giver: Arc<Giver>,
+    outgoing: Arc<Outgoing>,
+    pace: &'a Pace,
     /// Neither an event nor its background work runs.
     quiet: bool,
-    idle: Pin<Box<Sleep>>,
-    /// Runs while a section holds back other events.
-    section: Option<Pin<Box<Sleep>>>,
-    /// Runs once the instance was told to leave, with what its events are told.
-    leaving: Option<(Pin<Box<Sleep>>, &'static str)>,
 }
 
-impl<'a> Awake<'a> {
-    fn new(handle: &'a Handle) -> Awake<'a> {
-        Awake {
-            handle,
-            touched: Instant::now(),
-            quiet: false,
-            idle: Box::pin(sleep(handle.idle_timeout())),
-            section: None,
-            leaving: None,
+impl Awake<'_> {
+    /// The next event, if it may enter.
+    fn admit(&mut self, running: usize) -> Option<Event> {
+        let inbox = &self.parts.inbox;
+        let wants = (inbox.has_mail() || self.giver.has_let_go())
+            && running < RUNNING_EVENTS_MAX
+            && inbox.told().message().is_none()
+            && !self.pace.is_told()
+            && !self.parts.outlet.is_full();
+        if !wants {
+            self.turnstile.no_event();
+            return None;
         }
-    }
-
-    /// The next event that may enter.
-    fn poll_admit(
-        &mut self,
-        cx: &mut TaskContext<'_>,
-        accessor: &Accessor<Context>,
-        running: usize,
-    ) -> Poll<wasmtime::Result<Event>> {
-        self.handle.listen(cx);
-        if let Some(error) = self.handle.broken() {
-            return Poll::Ready(Err(fate(accessor).seal(Death::of_running(error))));
+        if !self.turnstile.lets_event_in() {
+            return None;
         }
-        let told = self.handle.told_to_leave();
-        if let (None, Some(message)) = (&self.leaving, told) {
-            let limit = Duration::from_millis(LEAVING_MS_MAX);
-            self.leaving = Some((Box::pin(sleep(limit)), message));
+        // Should all callers be gone meanwhile, the round passes without an event.
+        let release = || self.giver.next_let_go().map(Event::release);
+        let event = inbox.pop().or_else(release)?;
+        self.pace.touched();
+        if std::mem::take(&mut self.quiet) {
+            inbox.set_busy();
         }
-        if self.leaving.is_some() || running >= RUNNING_EVENTS_MAX || !self.handle.has_mail() {
-            return Poll::Pending;
-        }
-        let enters = accessor.with(|mut access| {
-            let context = access.get();
-            context.lets_in(cx.waker()) && context.turnstile.pass(cx.waker())
-        });
-        let Some(event) = enters.then(|| self.handle.pop()).flatten() else {
-            return Poll::Pending;
-        };
-        self.touched = Instant::now();
-        Poll::Ready(Ok(event))
+        Some(event)
     }
 
     /// Is it time to leave?
@@ -190,61 +151,43 @@ impl<'a> Awake<'a> {
         cx: &mut TaskContext<'_>,
         accessor: &Accessor<Context>,
         nothing_runs: bool,
-    ) -> Poll<wasmtime::Result<Departure>> {
+    ) -> Poll<wasmtime::Result<Left>> {
+        let inbox = &self.parts.inbox;
+        let may_wait = inbox.told() == Told::Nothing;
         let quiet = nothing_runs
+            && !(may_wait && self.parts.sockets.has_plain())
             && accessor.poll_no_interesting_tasks(cx).is_ready()
-            && accessor.with(|mut access| access.get().poll_bodies_closed(cx).is_ready());
-        if quiet != self.quiet {
-            self.quiet = quiet;
-            self.handle.set_idle(quiet);
-            if quiet {
-                accessor.with(|mut access| access.get().around.storage.lock().close_cursors());
+            && accessor.with(|mut access| access.get().poll_bodies_closed(cx).is_ready())
+            && self.outgoing.poll_none(cx).is_ready();
+        let now_ms = clock::now_ms();
+        let quiet = quiet && (self.pace.is_told() || !self.giver.keeps_awake(now_ms));
+        let verdict = self
+            .pace
+            .reached(now_ms, quiet, self.turnstile.closed_since_ms());
+        let claim = match (quiet, self.quiet) {
+            (true, false) => {
+                self.parts.storage.lock().close_cursors();
+                inbox.set_idle(now_ms)
             }
-        }
-        if let Poll::Ready(message) = self.poll_section(cx, accessor, quiet) {
-            return Poll::Ready(Err(fate(accessor).reset_all(message)));
-        }
-        if let Some((limit, message)) = &mut self.leaving {
-            if quiet {
-                return Poll::Ready(Ok(Departure::Told));
+            (true, true) => inbox.claim(),
+            (false, true) => {
+                inbox.set_busy();
+                None
             }
-            let ended = limit.as_mut().poll(cx);
-            return ended.map(|()| Err(fate(accessor).reset(*message)));
-        }
-        while quiet && self.idle.as_mut().poll(cx).is_ready() {
-            let end = self.touched + self.handle.idle_timeout();
-            if end <= Instant::now() {
-                return Poll::Ready(Ok(Departure::Idle));
-            }
-            self.idle = Box::pin(sleep_until(end));
-        }
-        Poll::Pending
-    }
-
-    /// Has a section held back other events for too long, or for ever?
-    fn poll_section(
-        &mut self,
-        cx: &mut TaskContext<'_>,
-        accessor: &Accessor<Context>,
-        quiet: bool,
-    ) -> Poll<&'static str> {
-        let closed_since_ms = accessor.with(|mut access| access.get().closed_since_ms());
-        let Some(since_ms) = closed_since_ms else {
-            self.section = None;
-            return Poll::Pending;
+            (false, false) => None,
         };
-        if quiet {
-            return Poll::Ready(SECTION_LEFT_OPEN);
+        self.quiet = quiet;
+        match verdict {
+            Verdict::Leave => Poll::Ready(Ok(Left { claim })),
+            Verdict::Rest if claim.is_none() => {
+                self.parts.storage.lock().rest();
+                self.pace.rested();
+                // Now the time counts until it leaves.
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            _ if claim.is_some() => Poll::Ready(Ok(Left { claim })),
+            _ => Poll::Pending,
         }
-        let section = self.section.get_or_insert_with(|| {
-            let passed_ms = clock::now_ms().saturating_sub(since_ms);
-            let left_ms = SECTION_MS_MAX.saturating_sub(passed_ms);
-            Box::pin(sleep(Duration::from_millis(left_ms)))
-        });
-        section.as_mut().poll(cx).map(|()| SECTION_TOO_LONG)
     }
-}
-
-fn fate(accessor: &Accessor<Context>) -> Fate {
-    accessor.with(|mut access| access.get().fate.clone())
 }

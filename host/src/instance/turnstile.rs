@@ -1,42 +1,129 @@
-//! Lets one thing at a time into the instance: an event, or the end of a wait.
+//! Where an instance's events and waits ask to enter, see `object::admission`.
 //!
-//! What enters runs up to its next wait before anything else may enter, for it
-//! may close the input gate behind itself. wasmtime only queues what enters and
-//! runs it within the same poll. So after a poll in which something entered, the
-//! turnstile opens again and the poll is repeated: all of that is one turn.
+//! wasmtime only queues what enters and runs it within the same poll. So after a
+//! poll in which something entered, the round ends and the poll is repeated: all of
+//! that is one turn.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Waker;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Waker};
 
 use parking_lot::Mutex;
 
+use super::context::Context;
+use crate::object::admission::{Admission, Next, Place};
+use crate::object::input_gate::{NotInnermost, Stamp};
+
+/// Waits that an instance may have begun and not ended.
+pub const WAITS_MAX: usize = 10_000;
+
 #[derive(Default)]
-pub struct Turnstile {
-    taken: AtomicBool,
-    held_back: Mutex<Vec<Waker>>,
-}
+pub struct Turnstile(Mutex<Admission<Waker>>);
 
 impl Turnstile {
-    /// Has something entered in this poll?
+    /// May the next event enter?
+    pub fn lets_event_in(&self) -> bool {
+        self.0.lock().ask_event()
+    }
+
+    /// There is no event that wants to enter.
+    pub fn no_event(&self) {
+        self.0.lock().withdraw_event();
+    }
+
+    /// Has something entered in this round?
     pub fn is_taken(&self) -> bool {
-        self.taken.load(Ordering::Relaxed)
+        self.0.lock().has_entered()
     }
 
-    /// May something enter now? If not, `waker` is told when to ask again.
-    pub fn pass(&self, waker: &Waker) -> bool {
-        if !self.taken.swap(true, Ordering::Relaxed) {
-            return true;
-        }
-        self.held_back.lock().push(waker.clone());
-        false
-    }
-
-    /// What entered last has run up to its next wait. Says whether there was any.
+    /// What entered last has run up to its next wait. Says whether the poll should
+    /// be repeated.
     pub fn reopen(&self) -> bool {
-        if !self.taken.swap(false, Ordering::Relaxed) {
-            return false;
+        let next = self.0.lock().end_round();
+        match next {
+            Next::Nobody => false,
+            Next::Anybody | Next::Event => true,
+            Next::Wait(waker) => {
+                waker.wake();
+                true
+            }
         }
-        self.held_back.lock().drain(..).for_each(Waker::wake);
-        true
+    }
+
+    pub fn enter_section(&self, now_ms: u64) -> u64 {
+        self.0.lock().enter_section(now_ms)
+    }
+
+    pub fn leave_section(&self, number: u64) -> Result<(), NotInnermost> {
+        self.0.lock().leave_section(number)
+    }
+
+    /// The number of the newest section.
+    pub fn last_section(&self) -> u64 {
+        self.0.lock().last_section()
+    }
+
+    /// Gives no section a number up to this one.
+    pub fn go_on_after(&self, last: u64) {
+        self.0.lock().go_on_after(last);
+    }
+
+    /// Since when other events have been held back.
+    pub fn closed_since_ms(&self) -> Option<u64> {
+        self.0.lock().closed_since_ms()
+    }
+}
+
+/// One wait's way back into its instance.
+pub struct Entrance {
+    turnstile: Arc<Turnstile>,
+    stamp: Stamp,
+    place: Option<Place>,
+    /// Counts the waits that the guest has begun by a call.
+    _count: Option<Arc<()>>,
+}
+
+impl Entrance {
+    /// For a wait that a call of the guest begins now. Fails when the instance has
+    /// too many of them.
+    pub fn new(context: &Context) -> wasmtime::Result<Entrance> {
+        if Arc::strong_count(&context.waits) > WAITS_MAX {
+            let message = format!("Durable Object waits for more than {WAITS_MAX} things at once.");
+            return Err(context.end.reset(message));
+        }
+        let mut entrance = Entrance::of_stream(context);
+        entrance._count = Some(context.waits.clone());
+        Ok(entrance)
+    }
+
+    /// For the read or write of a stream that begins now.
+    pub fn of_stream(context: &Context) -> Entrance {
+        let turnstile = context.turnstile.clone();
+        let stamp = turnstile.0.lock().stamp();
+        Entrance {
+            turnstile,
+            stamp,
+            place: None,
+            _count: None,
+        }
+    }
+
+    /// May the wait end now? If not, it is called.
+    pub fn passes(&mut self, cx: &TaskContext<'_>) -> bool {
+        let waker = || cx.waker().clone();
+        let admission = &mut *self.turnstile.0.lock();
+        admission.ask_wait(&mut self.place, self.stamp, waker)
+    }
+
+    /// The wait does not want to end for now.
+    pub fn withdraw(&mut self) {
+        if self.place.is_some() {
+            self.turnstile.0.lock().withdraw_wait(&mut self.place);
+        }
+    }
+}
+
+impl Drop for Entrance {
+    fn drop(&mut self) {
+        self.withdraw();
     }
 }

@@ -1,4 +1,5 @@
-//! The way of a streamed response body: instance → output gate → server.
+//! What a request or response carries, and the way of what an object streams:
+//! instance → output gate → server, or another object.
 //!
 //! Chunks that wait in the gate or for the client count against a credit, and
 //! the instance's writer waits when it is used up. So a client that does not read
@@ -6,7 +7,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -15,10 +16,22 @@ use futures::task::AtomicWaker;
 use tokio::sync::mpsc;
 
 use super::error::ObjectError;
+use crate::storage::CommitNumber;
 
 /// What may be on its way in one body before its writer waits. Large enough to
 /// keep a fast connection busy, small enough for thousands of them.
 const UNREAD_BYTES_MAX: usize = 256 * 1024;
+
+/// The content of a request or response.
+pub enum Body {
+    /// All of it: small, and already here.
+    Bytes(Bytes),
+    Stream(BodySource),
+}
+
+/// Chunks as they come. An error is the last thing that comes: the body broke off.
+/// A size hint of none says that it has come to its end.
+pub type BodySource = Pin<Box<dyn Stream<Item = Result<Bytes, ObjectError>> + Send>>;
 
 /// The instance's end.
 #[derive(Clone)]
@@ -27,7 +40,7 @@ pub struct BodyWriter {
     credit: Arc<Credit>,
 }
 
-/// The server's end: the chunks, or an error when the object fails midway.
+/// The reader's end.
 pub struct BodyReader {
     chunks: mpsc::UnboundedReceiver<Result<Bytes, ObjectError>>,
     credit: Arc<Credit>,
@@ -36,6 +49,8 @@ pub struct BodyReader {
 #[derive(Default)]
 struct Credit {
     unread_bytes: AtomicUsize,
+    /// The newest commit that what was said into the body may reveal.
+    newest_commit: AtomicU64,
     reader_is_gone: AtomicBool,
     writer_is_gone: AtomicBool,
     writer: AtomicWaker,
@@ -47,8 +62,8 @@ pub struct BodyWatch {
     credit: Arc<Credit>,
 }
 
-/// The client is gone.
-pub struct ReaderGone;
+/// Nothing is taken any more: the reader is gone, or the body has ended.
+pub struct Over;
 
 pub fn body() -> (BodyWriter, BodyReader) {
     let (sender, receiver) = mpsc::unbounded_channel();
@@ -66,10 +81,12 @@ pub fn body() -> (BodyWriter, BodyReader) {
 
 impl BodyWriter {
     /// Waits until another chunk may be taken from the instance.
-    pub fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), ReaderGone>> {
+    pub fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Over>> {
         let ready = || {
-            if self.credit.reader_is_gone.load(Ordering::Acquire) {
-                Poll::Ready(Err(ReaderGone))
+            let credit = &self.credit;
+            let ends = [&credit.reader_is_gone, &credit.writer_is_gone];
+            if ends.iter().any(|gone| gone.load(Ordering::Acquire)) {
+                Poll::Ready(Err(Over))
             } else if self.credit.unread_bytes.load(Ordering::Acquire) < UNREAD_BYTES_MAX {
                 Poll::Ready(Ok(()))
             } else {
@@ -90,9 +107,18 @@ impl BodyWriter {
         self.credit.unread_bytes.fetch_add(bytes, Ordering::AcqRel);
     }
 
+    /// The commit that the next output of this body waits for, so that none
+    /// overtakes another.
+    pub fn not_before(&self, commit: CommitNumber) -> CommitNumber {
+        let newest = &self.credit.newest_commit;
+        let before = newest.fetch_max(commit.0, Ordering::AcqRel);
+        CommitNumber(before.max(commit.0))
+    }
+
     /// The instance has ended the body; what it wrote may still be on its way.
     pub fn close(&self) {
         self.credit.writer_is_gone.store(true, Ordering::Release);
+        self.credit.writer.wake();
         self.credit.watcher.wake();
     }
 
@@ -114,13 +140,17 @@ impl BodyWriter {
 }
 
 impl BodyWatch {
+    pub fn is_open(&self) -> bool {
+        let ends = [&self.credit.reader_is_gone, &self.credit.writer_is_gone];
+        !ends.iter().any(|gone| gone.load(Ordering::Acquire))
+    }
+
     /// Ready when the instance has ended the body, or its client is gone.
     pub fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.credit.watcher.register(cx.waker());
-        let ends = [&self.credit.reader_is_gone, &self.credit.writer_is_gone];
-        match ends.iter().any(|gone| gone.load(Ordering::Acquire)) {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
+        match self.is_open() {
+            true => Poll::Pending,
+            false => Poll::Ready(()),
         }
     }
 }

@@ -2,6 +2,11 @@
 
 use std::fmt;
 
+use bytes::Bytes;
+
+/// What else a language may keep of an exception; longer details are left out.
+const DETAILS_BYTES_MAX: usize = 65_536;
+
 /// Why there is no answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ErrorKind {
@@ -23,15 +28,32 @@ pub struct ObjectError {
     /// The kind of exception, as the object's language calls it.
     pub name: String,
     pub message: String,
+    pub flags: ErrorFlags,
+    /// What else the object's language keeps of it, as CBOR. For objects only.
+    pub details: Option<Bytes>,
+}
+
+/// What a caller may conclude from an error.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ErrorFlags {
+    pub retryable: bool,
+    pub overloaded: bool,
+    /// Raised in another object, not on the way to it.
+    pub remote: bool,
+    pub object_reset: bool,
 }
 
 impl ObjectError {
     pub fn exception(name: impl Into<String>, message: impl Into<String>) -> ObjectError {
         ObjectError {
-            kind: ErrorKind::Exception,
             name: name.into(),
-            message: message.into(),
+            ..ObjectError::of(ErrorKind::Exception, message)
         }
+    }
+
+    /// The error of a caller that broke a rule.
+    pub fn type_error(message: impl Into<String>) -> ObjectError {
+        ObjectError::exception("TypeError", message)
     }
 
     pub fn reset(message: impl Into<String>) -> ObjectError {
@@ -51,11 +73,39 @@ impl ObjectError {
             kind,
             name: "Error".into(),
             message: message.into(),
+            flags: kind.flags(),
+            details: None,
         }
+    }
+
+    pub fn with_details(mut self, details: Option<Bytes>) -> ObjectError {
+        self.details = details.filter(|details| details.len() <= DETAILS_BYTES_MAX);
+        self
+    }
+
+    /// Bytes that it keeps in memory while it waits.
+    pub fn bytes(&self) -> usize {
+        let details = self.details.as_ref();
+        self.name.len() + self.message.len() + details.map_or(0, Bytes::len)
+    }
+
+    /// The error as another object sees it.
+    pub fn seen_from_outside(mut self) -> ObjectError {
+        self.flags.remote |= matches!(self.kind, ErrorKind::Exception | ErrorKind::Reset);
+        self
     }
 }
 
 impl ErrorKind {
+    fn flags(self) -> ErrorFlags {
+        ErrorFlags {
+            retryable: self == ErrorKind::Unavailable,
+            overloaded: self == ErrorKind::Overloaded,
+            remote: false,
+            object_reset: self == ErrorKind::Reset,
+        }
+    }
+
     /// The word for it in headers and logs.
     pub fn as_str(self) -> &'static str {
         match self {

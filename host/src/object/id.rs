@@ -55,7 +55,7 @@ impl IdMaker {
 
     /// The id that belongs to a name: always the same, without any
     /// normalisation; the empty name has one too.
-    pub fn from_name(&self, name: &str) -> ObjectId {
+    pub fn of_name(&self, name: &str) -> ObjectId {
         self.sealed(self.half_of(name.as_bytes()))
     }
 
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_name_has_the_same_id_for_ever() {
-        let id = IdMaker::new("counter").from_name("demo").to_string();
+        let id = IdMaker::new("counter").of_name("demo").to_string();
         assert_eq!(
             id,
             "f922b75a4b5ea531d93c84a8b24c1fd2a620b9adb24a1a6c4cb6b7bf44697c52"
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn names_are_not_normalised_and_may_be_empty() {
         let ids = IdMaker::new("counter");
-        let all = ["", "é", "e\u{301}", "É", "E"].map(|name| ids.from_name(name));
+        let all = ["", "é", "e\u{301}", "É", "E"].map(|name| ids.of_name(name));
         for (index, id) in all.iter().enumerate() {
             assert!(!all[..index].contains(id));
             assert_eq!(ids.parse(&id.to_string()), Ok(*id));

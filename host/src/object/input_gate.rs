@@ -61,6 +61,16 @@ impl InputGate {
         }
     }
 
+    /// The number of the newest section.
+    pub fn last_number(&self) -> u64 {
+        self.last_number
+    }
+
+    /// Gives no section a number up to this one. None may be open.
+    pub fn go_on_after(&mut self, last: u64) {
+        self.last_number = self.last_number.max(last);
+    }
+
     /// May a new event enter?
     pub fn is_open(&self) -> bool {
         self.open_sections.is_empty()
@@ -75,6 +85,13 @@ impl InputGate {
         self.open_sections
             .last()
             .is_none_or(|innermost| innermost.number <= stamp.0)
+    }
+
+    /// The lowest stamp of a wait that may end; none when all may.
+    pub fn floor(&self) -> Option<Stamp> {
+        self.open_sections
+            .last()
+            .map(|innermost| Stamp(innermost.number))
     }
 
     /// When the section that has been open longest was entered.

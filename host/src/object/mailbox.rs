@@ -38,7 +38,8 @@ pub enum Refusal {
 #[derive(Debug)]
 struct Waiting<E> {
     event: E,
-    bytes: usize,
+    /// None: there is room for it elsewhere.
+    bytes: Option<usize>,
     since_ms: u64,
 }
 
@@ -46,6 +47,8 @@ struct Waiting<E> {
 pub struct Mailbox<E> {
     waiting: VecDeque<Waiting<E>>,
     bytes: usize,
+    /// How many events wait that have room elsewhere.
+    beside: usize,
     limits: MailboxLimits,
     closed: bool,
 }
@@ -55,6 +58,7 @@ impl<E> Mailbox<E> {
         Mailbox {
             waiting: VecDeque::new(),
             bytes: 0,
+            beside: 0,
             limits,
             closed: false,
         }
@@ -64,9 +68,9 @@ impl<E> Mailbox<E> {
     pub fn push(&mut self, event: E, bytes: usize, now_ms: u64) -> Result<(), (E, Refusal)> {
         let refusal = if self.closed {
             Some(Refusal::Closed)
-        } else if self.waiting.len() >= self.limits.events_max {
+        } else if self.counted() >= self.limits.events_max {
             Some(Refusal::TooMany)
-        } else if !self.waiting.is_empty() && self.bytes + bytes > self.limits.bytes_max {
+        } else if self.counted() > 0 && self.bytes + bytes > self.limits.bytes_max {
             Some(Refusal::TooMuchData)
         } else if self.oldest_age_ms(now_ms) > self.limits.age_max_ms {
             Some(Refusal::TooOld)
@@ -79,7 +83,22 @@ impl<E> Mailbox<E> {
         self.bytes += bytes;
         self.waiting.push_back(Waiting {
             event,
-            bytes,
+            bytes: Some(bytes),
+            since_ms: now_ms,
+        });
+        Ok(())
+    }
+
+    /// Takes an event for which there is room elsewhere; only a closed mailbox gives
+    /// it back.
+    pub fn push_beside(&mut self, event: E, now_ms: u64) -> Result<(), (E, Refusal)> {
+        if self.closed {
+            return Err((event, Refusal::Closed));
+        }
+        self.beside += 1;
+        self.waiting.push_back(Waiting {
+            event,
+            bytes: None,
             since_ms: now_ms,
         });
         Ok(())
@@ -88,8 +107,16 @@ impl<E> Mailbox<E> {
     /// The event that has waited longest.
     pub fn pop(&mut self) -> Option<E> {
         let first = self.waiting.pop_front()?;
-        self.bytes -= first.bytes;
+        match first.bytes {
+            Some(bytes) => self.bytes -= bytes,
+            None => self.beside -= 1,
+        }
         Some(first.event)
+    }
+
+    /// The same, which stays.
+    pub fn first(&self) -> Option<&E> {
+        self.waiting.front().map(|first| &first.event)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -100,6 +127,10 @@ impl<E> Mailbox<E> {
     pub fn close_if_empty(&mut self) -> bool {
         self.closed |= self.waiting.is_empty();
         self.closed
+    }
+
+    fn counted(&self) -> usize {
+        self.waiting.len() - self.beside
     }
 
     fn oldest_age_ms(&self, now_ms: u64) -> u64 {
@@ -135,6 +166,8 @@ mod tests {
     enum Step {
         /// Event, bytes, time, what comes of it.
         Push(u32, usize, u64, Result<(), Refusal>),
+        /// An event that has room elsewhere.
+        Beside(u32),
         Pop(Option<u32>),
         Close(bool),
     }
@@ -148,6 +181,7 @@ mod tests {
                     let got = mailbox.push(event, bytes, now_ms).map_err(|(_, why)| why);
                     assert_eq!(got, expected, "step {number}");
                 }
+                Beside(event) => mailbox.push_beside(event, 0).expect("it is open"),
                 Pop(expected) => assert_eq!(mailbox.pop(), expected, "step {number}"),
                 Close(expected) => assert_eq!(mailbox.close_if_empty(), expected, "step {number}"),
             }
@@ -176,6 +210,22 @@ mod tests {
             Push(4, 0, 0, Err(Refusal::TooMany)),
             Pop(Some(1)),
             Push(5, 0, 0, Ok(())),
+        ]);
+    }
+
+    #[test]
+    fn what_has_room_elsewhere_keeps_its_place_and_takes_none() {
+        check([
+            Beside(1),
+            Push(2, 500, 0, Ok(())),
+            Beside(3),
+            Push(4, 0, 0, Err(Refusal::TooMuchData)),
+            Pop(Some(1)),
+            Pop(Some(2)),
+            Push(5, 0, 0, Ok(())),
+            Pop(Some(3)),
+            Pop(Some(5)),
+            Close(true),
         ]);
     }
 

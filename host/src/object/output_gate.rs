@@ -5,7 +5,7 @@
 //! with the newest commit that it may reveal.
 //!
 //! ```text
-//! hold(7) ──► waiting ──► advance(7) ──► release() ──► the client
+//! hold(7) ──► waiting ──► advance(7) ──► release() ──► its destination
 //!                ├──────► abandon(6) ────────────────► an error instead
 //!                └──────► fail() ────────────────────► an error instead
 //! ```
@@ -13,19 +13,29 @@
 //! Invariants:
 //!
 //! * Output tagged `n` leaves only after commit `n` is durable.
-//! * Output leaves in the order in which it was held.
+//! * Output for one destination leaves in the order in which it was held; what goes
+//!   to different destinations does not wait for each other.
 //! * After a failed sync nothing leaves: `fail` consumes the gate.
 //!
 //! This module decides and performs no I/O.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 
 use crate::storage::CommitNumber;
 
 #[derive(Debug)]
 pub struct OutputGate<Output> {
     durable: CommitNumber,
-    waiting: VecDeque<(CommitNumber, Output)>,
+    /// By commit, then in the order in which it was held.
+    waiting: BTreeMap<(CommitNumber, u64), Held<Output>>,
+    last_number: u64,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Held<Output> {
+    output: Output,
+    bytes: usize,
 }
 
 impl<Output> OutputGate<Output> {
@@ -33,15 +43,24 @@ impl<Output> OutputGate<Output> {
     pub fn new(durable: CommitNumber) -> OutputGate<Output> {
         OutputGate {
             durable,
-            waiting: VecDeque::new(),
+            waiting: BTreeMap::new(),
+            last_number: 0,
+            bytes: 0,
         }
     }
 
-    /// Takes custody of `output`, which may reveal writes up to `commit`.
-    pub fn hold(&mut self, commit: CommitNumber, output: Output) {
-        // A reply that wrote nothing still waits for the replies before it.
-        let newest = self.waiting.back().map_or(commit, |(held, _)| *held);
-        self.waiting.push_back((commit.max(newest), output));
+    /// May output that reveals writes up to `commit` leave at once?
+    pub fn admits(&self, commit: CommitNumber) -> bool {
+        commit <= self.durable
+    }
+
+    /// Takes custody of `output` of so many `bytes`, which may reveal writes up to
+    /// `commit`. For one destination `commit` must never go back.
+    pub fn hold(&mut self, commit: CommitNumber, output: Output, bytes: usize) {
+        self.last_number += 1;
+        self.bytes += bytes;
+        let held = Held { output, bytes };
+        self.waiting.insert((commit, self.last_number), held);
     }
 
     /// Records that commits up to `durable` survive a crash.
@@ -49,26 +68,37 @@ impl<Output> OutputGate<Output> {
         self.durable = self.durable.max(durable);
     }
 
+    fn has_released(&self) -> bool {
+        let first = self.waiting.first_key_value();
+        first.is_some_and(|((commit, _), _)| self.admits(*commit))
+    }
+
     /// The next output that may leave. To be called after `hold` and `advance`.
     pub fn release(&mut self) -> Option<Output> {
-        self.waiting
-            .pop_front_if(|(commit, _)| *commit <= self.durable)
-            .map(|(_, output)| output)
+        if !self.has_released() {
+            return None;
+        }
+        let (_, held) = self.waiting.pop_first()?;
+        self.bytes -= held.bytes;
+        Some(held.output)
     }
 
     /// Gives up what may reveal more than `kept`: those writes were undone.
     pub fn abandon(&mut self, kept: CommitNumber) -> Vec<Output> {
-        // Tags never decrease along the queue.
-        let first = self.waiting.partition_point(|(commit, _)| *commit <= kept);
-        self.waiting
-            .drain(first..)
-            .map(|(_, output)| output)
-            .collect()
+        let abandoned = self.waiting.split_off(&(kept.next(), 0));
+        self.bytes -= abandoned.values().map(|held| held.bytes).sum::<usize>();
+        abandoned.into_values().map(|held| held.output).collect()
     }
 
     /// Ends the gate because a commit will never be durable.
     pub fn fail(self) -> Vec<Output> {
-        self.waiting.into_iter().map(|(_, output)| output).collect()
+        let waiting = self.waiting.into_values();
+        waiting.map(|held| held.output).collect()
+    }
+
+    /// Bytes that are held.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 }
 
@@ -91,7 +121,7 @@ mod tests {
         let mut gate = OutputGate::new(CommitNumber::ZERO);
         for (number, step) in steps.into_iter().enumerate() {
             match step {
-                Hold(commit, output) => gate.hold(CommitNumber(commit), output),
+                Hold(commit, output) => gate.hold(CommitNumber(commit), output, output.len()),
                 Advance(durable) => gate.advance(CommitNumber(durable)),
                 Leave(expected) => {
                     let got: Vec<_> = std::iter::from_fn(|| gate.release()).collect();
@@ -102,6 +132,8 @@ mod tests {
                 }
             }
         }
+        let bytes: usize = left.iter().map(|output| output.len()).sum();
+        assert_eq!(gate.bytes(), bytes);
         assert_eq!(gate.fail(), left);
     }
 
@@ -124,22 +156,21 @@ mod tests {
     #[test]
     fn output_that_reveals_only_durable_writes_leaves_at_once() {
         check(
-            [Advance(3), Hold(3, "a"), Hold(0, "b"), Leave(&["a", "b"])],
+            [Advance(3), Hold(3, "a"), Hold(0, "b"), Leave(&["b", "a"])],
             &[],
         );
     }
 
     #[test]
-    fn a_reply_that_wrote_nothing_waits_behind_an_unproven_write() {
+    fn a_proof_of_an_older_commit_does_not_wait_for_a_newer_chunk() {
         check(
             [
-                Hold(1, "wrote"),
-                Hold(0, "read"),
-                Leave(&[]),
                 Advance(1),
-                Leave(&["wrote", "read"]),
+                Hold(2, "chunk of an open transaction"),
+                Hold(1, "proof"),
+                Leave(&["proof"]),
             ],
-            &[],
+            &["chunk of an open transaction"],
         );
     }
 
@@ -149,11 +180,12 @@ mod tests {
             [
                 Hold(1, "a"),
                 Hold(2, "b"),
-                Hold(3, "c"),
+                Hold(2, "c"),
+                Hold(3, "d"),
                 Advance(2),
-                Leave(&["a", "b"]),
+                Leave(&["a", "b", "c"]),
             ],
-            &["c"],
+            &["d"],
         );
     }
 

@@ -1,56 +1,99 @@
 //! From an object's reply, or a refusal, to an HTTP response.
 
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-
 use bytes::Bytes;
-use futures::Stream;
-use hyper::StatusCode;
-use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use hyper::header::{
-    CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, TRANSFER_ENCODING,
+    CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION,
     UPGRADE,
 };
+use hyper::{Method, StatusCode};
 
-use super::request::{Overrun, Refusal};
-use crate::object::body::BodyReader;
+use super::about::About;
+use super::body::Body;
+use super::fields::{self, ERROR_HEADER};
+use super::upload::Upload;
+use super::vigil::Exchange;
+use crate::object::body::Body as Content;
 use crate::object::error::ErrorKind;
 use crate::object::error::ObjectError;
-use crate::object::event::{Reply, Response, ResponseBody};
-
-/// Tells clients and proxies why there is no answer of the object.
-const ERROR_HEADER: HeaderName = HeaderName::from_static("abide-error");
+use crate::object::event::Response;
+use crate::object::length::Claim;
 
 /// How long a client should wait before it asks an overloaded object again.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
-pub type Fault = Box<dyn std::error::Error + Send + Sync>;
-
-/// The body of a response on its way to hyper.
-pub enum Body {
-    Whole(Option<Bytes>),
-    Stream(BodyReader, Overrun),
+/// Why the server itself answers a request.
+pub struct Refusal {
+    pub status: StatusCode,
+    pub message: String,
 }
 
-pub fn refusal(refusal: Refusal) -> hyper::Response<Body> {
-    text(refusal.status, refusal.message)
+impl Refusal {
+    pub fn new(status: StatusCode, message: String) -> Refusal {
+        Refusal { status, message }
+    }
+}
+
+/// What an answer depends on besides the reply.
+pub struct Asked {
+    pub about: About,
+    pub upload: Upload,
+    pub exchange: Exchange,
+    pub shows_errors: bool,
+    pub header_bytes_max: usize,
+}
+
+/// The head of an answer that has no body yet.
+struct Head {
+    status: StatusCode,
+    headers: HeaderMap,
+}
+
+pub fn refusal(refusal: Refusal, exchange: Exchange) -> hyper::Response<Body> {
+    let mut response = text(refusal.status, refusal.message, exchange);
+    if refusal.status == StatusCode::UPGRADE_REQUIRED {
+        let headers = response.headers_mut();
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    }
+    response
 }
 
 /// The response to a request whose object answered `reply`; none when the object
 /// went away without an answer.
-pub fn of(reply: Option<Reply>, shows_errors: bool, overrun: Overrun) -> hyper::Response<Body> {
+pub fn of(reply: Option<Result<Response, ObjectError>>, asked: Asked) -> hyper::Response<Body> {
     let error = match reply {
-        Some(Ok(response)) => match try_response(response, overrun) {
-            Ok(response) => return response,
-            Err(error) => error,
-        },
+        Some(Ok(response)) => {
+            let response = check(response, asked.header_bytes_max);
+            let response = response.and_then(|checked| {
+                let bytes = match &checked.2 {
+                    Content::Bytes(bytes) => bytes.len(),
+                    Content::Stream(_) => 0,
+                };
+                let has_room = asked.exchange.vigil().unsent.has_room(bytes);
+                has_room.then_some(checked).ok_or_else(no_room)
+            });
+            match response {
+                Ok((head, claim, body)) => return success(head, claim, body, asked),
+                Err(error) => error,
+            }
+        }
         Some(Err(error)) => error,
         None => ObjectError::unavailable("the object went away before it answered"),
     };
-    failure(&error, shows_errors)
+    asked.about.tell_error(&error);
+    failure(&error, asked.shows_errors, asked.exchange)
 }
 
-fn failure(error: &ObjectError, shows_errors: bool) -> hyper::Response<Body> {
+/// The answer to a request of a client that does not take its answers.
+pub fn overloaded(shows_errors: bool, exchange: Exchange) -> hyper::Response<Body> {
+    failure(&no_room(), shows_errors, exchange)
+}
+
+fn no_room() -> ObjectError {
+    ObjectError::overloaded("too much of what was answered before is not yet taken")
+}
+
+fn failure(error: &ObjectError, shows_errors: bool, exchange: Exchange) -> hyper::Response<Body> {
     let status = match error.kind {
         ErrorKind::Exception | ErrorKind::Reset => StatusCode::INTERNAL_SERVER_ERROR,
         ErrorKind::Overloaded | ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -62,7 +105,7 @@ fn failure(error: &ObjectError, shows_errors: bool) -> hyper::Response<Body> {
         ErrorKind::Overloaded => "the object has too much to do; try again later".into(),
         ErrorKind::Unavailable => "the object cannot be reached now; try again later".into(),
     };
-    let mut response = text(status, message);
+    let mut response = text(status, message, exchange);
     let headers = response.headers_mut();
     headers.insert(ERROR_HEADER, HeaderValue::from_static(error.kind.as_str()));
     if status == StatusCode::SERVICE_UNAVAILABLE {
@@ -71,85 +114,74 @@ fn failure(error: &ObjectError, shows_errors: bool) -> hyper::Response<Body> {
     response
 }
 
-fn try_response(
+/// Is this an answer that HTTP allows?
+fn check(
     response: Response,
-    overrun: Overrun,
-) -> Result<hyper::Response<Body>, ObjectError> {
-    let status = match StatusCode::from_u16(response.status) {
-        Ok(status) if (200..600).contains(&response.status) => status,
-        _ => {
-            let message = format!(
-                "the object answered with status {}; it must be from 200 to 599",
-                response.status
-            );
-            return Err(ObjectError::exception("RangeError", message));
+    header_bytes_max: usize,
+) -> Result<(Head, Claim, Content), ObjectError> {
+    let response = response.checked()?;
+    let status = StatusCode::from_u16(response.status).expect("it was checked");
+    let (headers, claim) = fields::of_response(response.headers, header_bytes_max)?;
+    if let (Claim::Nonsense(value), Content::Stream(_)) = (&claim, &response.body) {
+        let message = format!("the object answered with content-length {value:?}");
+        return Err(ObjectError::exception("TypeError", message));
+    }
+    Ok((Head { status, headers }, claim, response.body))
+}
+
+fn success(head: Head, claim: Claim, body: Content, asked: Asked) -> hyper::Response<Body> {
+    let Head {
+        status,
+        mut headers,
+    } = head;
+    let is_head = asked.about.method == Method::HEAD;
+    let has_no_body = matches!(
+        status,
+        StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
+    );
+    let body = match body {
+        // A HEAD is told what a GET would get; what the object itself says of a
+        // body that it does not send is believed.
+        body if is_head => {
+            let length = match (body, claim) {
+                (Content::Bytes(bytes), _) if !bytes.is_empty() => Some(bytes.len() as u64),
+                (_, Claim::Bytes(bytes)) => Some(bytes),
+                _ => None,
+            };
+            if let Some(length) = length.filter(|_| !has_no_body) {
+                headers.insert(CONTENT_LENGTH, length.into());
+            }
+            Body::none(asked.exchange)
+        }
+        _ if has_no_body => Body::none(asked.exchange),
+        Content::Bytes(bytes) => Body::whole(bytes, asked.exchange),
+        Content::Stream(reader) => {
+            let promised = match claim {
+                Claim::Bytes(bytes) => Some(bytes),
+                _ => None,
+            };
+            Body::stream(reader, promised, asked.upload, asked.about, asked.exchange)
         }
     };
-    let mut answer = hyper::Response::new(match response.body {
-        ResponseBody::Bytes(bytes) => Body::Whole((!bytes.is_empty()).then_some(bytes)),
-        ResponseBody::Stream(reader) => Body::Stream(reader, overrun),
-    });
-    *answer.status_mut() = status;
-    *answer.headers_mut() = headers(response.headers)?;
-    Ok(answer)
-}
-
-fn headers(pairs: Vec<(String, Vec<u8>)>) -> Result<HeaderMap, ObjectError> {
-    let mut headers = HeaderMap::with_capacity(pairs.len());
-    for (name, value) in pairs {
-        let invalid = || {
-            let message = format!("the object answered with header {name:?}, which HTTP forbids");
-            ObjectError::exception("TypeError", message)
-        };
-        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?;
-        let value = HeaderValue::from_bytes(&value).map_err(|_| invalid())?;
-        // These belong to the connection, which is the server's.
-        if ![CONNECTION, TRANSFER_ENCODING, UPGRADE].contains(&header) {
-            headers.append(header, value);
-        }
-    }
-    Ok(headers)
-}
-
-fn text(status: StatusCode, message: String) -> hyper::Response<Body> {
-    let mut response = hyper::Response::new(Body::Whole(Some(message.into())));
+    let mut response = hyper::Response::new(body);
     *response.status_mut() = status;
-    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, plain);
+    *response.headers_mut() = headers;
     response
 }
 
-impl HttpBody for Body {
-    type Data = Bytes;
-    type Error = ObjectError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, ObjectError>>> {
-        match &mut *self {
-            Body::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            // Made from a request that was cut off: the client must not take it
-            // for the whole answer.
-            Body::Stream(_, overrun) if overrun.happened() => {
-                let message = "the request's body is too long";
-                Poll::Ready(Some(Err(ObjectError::unavailable(message))))
-            }
-            Body::Stream(reader, _) => {
-                let chunk = ready!(Pin::new(reader).poll_next(cx));
-                Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)))
-            }
-        }
+/// A short text of the server's own. A HEAD gets its head only.
+pub fn text(status: StatusCode, message: String, exchange: Exchange) -> hyper::Response<Body> {
+    let is_head = exchange.is_head();
+    let length = message.len();
+    let mut response = hyper::Response::new(match is_head {
+        true => Body::none(exchange),
+        false => Body::whole(Bytes::from(message), exchange),
+    });
+    *response.status_mut() = status;
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, plain);
+    if is_head {
+        response.headers_mut().insert(CONTENT_LENGTH, length.into());
     }
-
-    fn is_end_stream(&self) -> bool {
-        matches!(self, Body::Whole(None))
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Body::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
-            Body::Stream(..) => SizeHint::default(),
-        }
-    }
+    response
 }

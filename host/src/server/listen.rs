@@ -1,39 +1,44 @@
-//! Accepts connections, speaks HTTP on them and ends them in order.
+//! Accepts connections and ends them in order.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
-use super::answer::{self, Body};
-use super::request;
+use super::answer::{self, Asked};
+use super::assets::Assets;
+use super::body::Body;
+use super::connection::{self, Http, Peer};
+use super::connections::{Connections, Entry};
+use super::proxies::Proxies;
+use super::tls::Tls;
+use super::{build_failure, request, upgrade};
+use crate::life::registry::Registry;
 use crate::limits::ServerLimits;
 use crate::object::event::Event;
-use crate::registry::Registry;
+use crate::object::log_budget::LogBudget;
 use crate::router::Router;
-
-/// A client that does not send its headers in this time is disconnected.
-const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// hyper's own bound on a request's head: beyond `header_bytes_max`, so that most
-/// clients with too much get an answer that says so.
-const HEAD_BYTES_MARGIN: usize = 64 * 1024;
-const HEADERS_MAX: usize = 1_000;
-const HTTP2_STREAMS_MAX: u32 = 1_000;
+use crate::workers;
 
 /// How long to wait before accepting again when the system refuses, for instance
 /// because too many files are open.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
-type Http = auto::Builder<TokioExecutor>;
+/// How often to look whether all connections have ended.
+const ENDING_POLL: Duration = Duration::from_millis(5);
+
+/// What a client is told for whom there is no room.
+const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
+    content-type: text/plain; charset=utf-8\r\n\
+    abide-error: overloaded\r\n\
+    retry-after: 1\r\n\
+    content-length: 36\r\n\
+    connection: close\r\n\r\n\
+    this server has too many connections";
 
 pub struct Server {
     pub registry: Arc<Registry>,
@@ -41,6 +46,34 @@ pub struct Server {
     pub limits: ServerLimits,
     /// May clients see what objects say in their errors?
     pub shows_errors: bool,
+    /// Files that come before the gateway.
+    pub assets: Option<Assets>,
+    pub(super) proxies: Proxies,
+    /// For lines of the log that clients cause.
+    pub(super) faults: Arc<LogBudget>,
+}
+
+/// A server at one of its addresses.
+pub struct Serving {
+    pub server: Arc<Server>,
+    pub http: Http,
+    pub role: Role,
+}
+
+/// What is done at an address.
+pub enum Role {
+    Plain,
+    Tls(Arc<Tls>),
+    /// Clients are sent on to this port, which speaks TLS.
+    Redirect {
+        port: u16,
+    },
+}
+
+/// An address that is bound, and what is done there.
+pub struct Listener {
+    pub tcp: TcpListener,
+    pub role: Role,
 }
 
 /// Binds `address`; port 0 takes a free one.
@@ -50,107 +83,177 @@ pub async fn bind(address: &str) -> Result<TcpListener> {
     })
 }
 
+impl Role {
+    pub fn tls(&self) -> Option<Arc<ServerConfig>> {
+        match self {
+            Role::Tls(tls) => Some(tls.current()),
+            Role::Plain | Role::Redirect { .. } => None,
+        }
+    }
+}
+
 impl Server {
+    pub fn new(
+        registry: Arc<Registry>,
+        router: Router,
+        limits: ServerLimits,
+        shows_errors: bool,
+        assets: Option<Assets>,
+    ) -> Server {
+        Server {
+            registry,
+            router,
+            proxies: Proxies::new(limits.trusted_proxies.clone()),
+            limits,
+            shows_errors,
+            assets,
+            faults: Arc::default(),
+        }
+    }
+
     /// Serves until `stop` ends, then lets requests end that have begun.
-    pub async fn run(self, listener: TcpListener, stop: impl Future<Output = ()>) {
+    pub async fn run(self, listeners: Vec<Listener>, stop: impl Future<Output = ()>) {
         let server = Arc::new(self);
-        let http = Arc::new(server.http());
-        let connections = GracefulShutdown::new();
-        let (stopping, _) = watch::channel(false);
-        let mut stop = std::pin::pin!(stop);
-        loop {
-            let (stream, peer) = tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok(connection) => connection,
-                    Err(error) => {
-                        tracing::warn!(%error, "cannot accept a connection");
-                        tokio::time::sleep(ACCEPT_RETRY).await;
-                        continue;
-                    }
-                },
-                () = &mut stop => break,
-            };
-            let conversation = Conversation {
+        let connections = Connections::new(&server.limits);
+        let accepting = listeners.into_iter().map(|listener| {
+            if let Role::Tls(tls) = &listener.role {
+                workers::spawn(tls.clone().renew());
+            }
+            let serving = Arc::new(Serving {
                 server: server.clone(),
-                http: http.clone(),
-                watcher: connections.watcher(),
-                stopping: stopping.subscribe(),
-            };
-            tokio::spawn(async move {
-                if let Err(error) = conversation.hold(stream).await {
-                    tracing::debug!(%peer, error, "a connection ended with an error");
-                }
+                http: connection::http(&server.limits),
+                role: listener.role,
             });
+            accept(listener.tcp, serving, connections.clone())
+        });
+        // Dropped with the listeners when it is time to stop.
+        tokio::select! {
+            _ = futures::future::join_all(accepting) => {}
+            () = stop => {}
         }
-        drop(listener);
-        stopping.send_replace(true);
-        let grace = Duration::from_millis(server.limits.shutdown_grace_ms);
-        let ended = tokio::time::timeout(grace, connections.shutdown()).await;
-        if ended.is_err() {
-            tracing::warn!(
-                grace_ms = server.limits.shutdown_grace_ms,
-                "some requests did not end in time and are cut off"
-            );
-        }
+        connections.finish();
+        finish(&connections, server.limits.shutdown_grace_ms).await;
     }
 
-    fn http(&self) -> Http {
-        let head_bytes_max = self.limits.header_bytes_max + HEAD_BYTES_MARGIN;
-        let mut http = Http::new(TokioExecutor::new());
-        http.http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_READ_TIMEOUT)
-            .max_headers(HEADERS_MAX)
-            .max_buf_size(head_bytes_max);
-        http.http2()
-            .timer(TokioTimer::new())
-            .max_header_list_size(head_bytes_max as u32)
-            .max_concurrent_streams(HTTP2_STREAMS_MAX);
-        http
-    }
-
-    async fn answer(&self, request: hyper::Request<Incoming>) -> hyper::Response<Body> {
-        let addressed = match request::read(self, request).await {
+    pub(super) async fn answer(
+        &self,
+        request: hyper::Request<Incoming>,
+        peer: &Peer,
+        entry: &Arc<Entry>,
+    ) -> hyper::Response<Body> {
+        let vigil = &entry.vigil;
+        let exchange = vigil.begin(request.version(), request.method());
+        if !vigil.unsent.has_room(1) {
+            return answer::overloaded(self.shows_errors, exchange);
+        }
+        let file = match &self.assets {
+            Some(assets) => assets.answer(&request).await,
+            None => None,
+        };
+        if let Some(file) = file {
+            return match vigil.unsent.has_room(file.bytes()) {
+                true => file.send(exchange),
+                false => answer::overloaded(self.shows_errors, exchange),
+            };
+        }
+        let addressed = match request::read(self, request, peer).await {
             Ok(addressed) => addressed,
-            Err(refusal) => return answer::refusal(refusal),
+            Err(refusal) => return answer::refusal(refusal, exchange),
+        };
+        let exchange = match build_failure::instead_of(&addressed.about.class, exchange) {
+            Ok(answer) => return answer,
+            Err(exchange) => exchange,
         };
         let (sender, reply) = oneshot::channel();
-        let event = Event::Fetch(addressed.request, sender);
-        self.registry
-            .send(&addressed.class, &addressed.target, event);
-        tokio::select! {
+        let event = Event::fetch(addressed.request, sender);
+        let mut about = addressed.about;
+        about.object = self.registry.send(&about.class, &about.target, event);
+        let upload = addressed.upload;
+        let class = about.class.clone();
+        let mut answer = tokio::select! {
             biased;
-            () = addressed.overrun.wait() => {
-                answer::refusal(request::body_too_long(self.limits.body_bytes_max))
+            broken = upload.breaks() => {
+                answer::refusal(request::broke_off(&broken, &about, &self.limits), exchange)
             }
-            reply = reply => answer::of(reply.ok(), self.shows_errors, addressed.overrun),
-        }
+            reply = reply => {
+                let asked = Asked {
+                    about,
+                    upload: upload.clone(),
+                    exchange,
+                    shows_errors: self.shows_errors,
+                    header_bytes_max: self.limits.response_header_bytes_max,
+                };
+                match addressed.upgrade {
+                    None => answer::of(reply.ok(), asked),
+                    Some(upgrade) => {
+                        upgrade::answer(reply.ok(), upgrade, asked, entry, &self.limits)
+                    }
+                }
+            }
+        };
+        build_failure::mark(&class, &mut answer);
+        answer
     }
 }
 
-/// One connection, from its first byte to its end.
-struct Conversation {
-    server: Arc<Server>,
-    http: Arc<Http>,
-    watcher: Watcher,
-    stopping: watch::Receiver<bool>,
+async fn accept(listener: TcpListener, serving: Arc<Serving>, connections: Arc<Connections>) {
+    loop {
+        let (tcp, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                let made_room = connections.make_room();
+                if let Some(0) = serving.server.faults.take(0, crate::clock::now_ms()) {
+                    tracing::warn!(%error, made_room, "cannot accept a connection");
+                }
+                tokio::time::sleep(ACCEPT_RETRY).await;
+                continue;
+            }
+        };
+        let Some(entry) = connections.admit().await else {
+            refuse(&tcp, &serving.role);
+            continue;
+        };
+        let serving = serving.clone();
+        workers::spawn(async move {
+            if let Err(error) = connection::hold(serving, tcp, Arc::new(entry)).await {
+                tracing::debug!(%peer, error, "a connection ended with an error");
+            }
+        });
+    }
 }
 
-impl Conversation {
-    async fn hold(mut self, stream: TcpStream) -> Result<(), answer::Fault> {
-        stream.set_nodelay(true)?;
-        // A connection that never says anything is not worth waiting for, neither
-        // now nor when the server stops.
-        tokio::select! {
-            spoke = tokio::time::timeout(HEADER_READ_TIMEOUT, stream.readable()) => spoke??,
-            _ = self.stopping.wait_for(|stopping| *stopping) => return Ok(()),
+/// Says why, if the client can read it; nobody waits for that.
+fn refuse(tcp: &TcpStream, role: &Role) {
+    if !matches!(role, Role::Tls(_)) {
+        let _ = tcp.try_write(NO_ROOM);
+    }
+}
+
+async fn finish(connections: &Connections, grace_ms: u64) {
+    let work = connections.work();
+    if work.requests > 0 {
+        let (requests, connections) = (work.requests, work.connections);
+        tracing::info!(
+            requests,
+            connections,
+            grace_ms,
+            "waiting for {requests} requests to end"
+        );
+    }
+    let ended = async {
+        while connections.work().connections > 0 {
+            tokio::time::sleep(ENDING_POLL).await;
         }
-        let server = self.server;
-        let service = service_fn(move |request| {
-            let server = server.clone();
-            async move { Ok::<_, Infallible>(server.answer(request).await) }
-        });
-        let connection = self.http.serve_connection(TokioIo::new(stream), service);
-        self.watcher.watch(connection.into_owned()).await
+    };
+    if tokio::time::timeout(Duration::from_millis(grace_ms), ended)
+        .await
+        .is_err()
+    {
+        let requests = connections.work().requests;
+        tracing::warn!(
+            requests,
+            grace_ms,
+            "{requests} requests did not end in time and are cut off"
+        );
     }
 }

@@ -1,14 +1,46 @@
-//! Bytes to events and back: HTTP/1.1 and HTTP/2 on one port.
+//! Bytes to events and back: HTTP/1.1 and HTTP/2 on one port, in the clear or
+//! through TLS.
+//!
+//! ```text
+//! listen ─► connections ─► connection ─► socket        bytes
+//!                              │ request ─► host, proxies, fields, upload
+//!                              ▼
+//!                            object ─ upgrade ─► websocket
+//!                              │ answer ─► fields, body, unsent
+//!                              ▼
+//! vigil looks on all the while                          bytes
+//! ```
 //!
 //! Invariants:
 //!
-//! * Neither a request's nor a response's body is ever held whole.
+//! * A streamed body is never held whole; what waits of others is counted.
+//! * Where a message ends is the server's word alone, in both directions.
+//! * What did not arrive or leave whole never looks whole.
+//! * A client that owes something has a time limit, a silent one loses its place.
 //! * A client learns a short text, the operator's log the rest.
 //! * Shutting down lets requests that have begun end, within the grace period.
 
+mod about;
 mod answer;
+mod assets;
+mod body;
+mod build_failure;
+mod connection;
+mod connections;
 mod discard;
+mod fields;
+mod host;
 mod listen;
+mod proxies;
+mod redirect;
 mod request;
+mod socket;
+mod tls;
+mod unsent;
+mod upgrade;
+mod upload;
+mod vigil;
 
-pub use self::listen::{Server, bind};
+pub use self::assets::{Assets, HtmlHandling, NotFound, WorkerFirst};
+pub use self::listen::{Listener, Role, Server, bind};
+pub use self::tls::{Tls, TlsConfig};

@@ -1,133 +1,237 @@
 //! From an HTTP request to the event that it is for an object, or to a refusal.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use bytes::Bytes;
-use futures::Stream;
-use hyper::StatusCode;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{HOST, HeaderMap};
+use hyper::header::{EXPECT, HeaderMap, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
-use tokio::sync::Notify;
+use hyper::{Method, StatusCode};
 
 use super::Server;
+use super::about::About;
+use super::answer::Refusal;
+use super::connection::Peer;
 use super::discard::discard;
-use crate::class::Class;
-use crate::object::event::{Request, RequestBody};
+use super::proxies::{self, Reached, Scheme};
+use super::upgrade::{self, Handshake, Upgrade};
+use super::upload::{self, Broken, Upload, UploadLimits};
+use super::{fields, host};
+use crate::life::class::Class;
+use crate::life::gateway::Seat;
+use crate::limits::ServerLimits;
+use crate::object::event::Request;
 use crate::object::id::Target;
-use crate::router::RouteError;
-
-/// A body up to this size that has arrived is passed as bytes: a stream would
-/// cost more than the bytes.
-const INLINE_BYTES_MAX: usize = 64 * 1024;
-
-/// How often the connection is given a chance to deliver the rest of a small body.
-const INLINE_YIELDS: usize = 2;
-
-/// The answer to a body that turned out to be too long.
-pub fn body_too_long(bytes_max: u64) -> Refusal {
-    refuse(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        format!("the request's body is too long; at most {bytes_max} bytes are accepted"),
-    )
-}
-
-/// Why the server itself answers a request.
-pub struct Refusal {
-    pub status: StatusCode,
-    pub message: String,
-}
+use crate::object::socket::line::line;
+use crate::router::{self, RouteError};
 
 /// A request that is for an object.
 pub struct Addressed {
     pub request: Request,
-    pub class: Arc<Class>,
-    pub target: Target,
-    pub overrun: Overrun,
+    pub about: About,
+    pub upload: Upload,
+    pub upgrade: Option<Upgrade>,
 }
 
-/// Tells whether a streamed body turned out to be too long; none for a body whose
-/// length was known.
-#[derive(Clone, Default)]
-pub struct Overrun(Option<Arc<OverrunState>>);
-
-#[derive(Default)]
-struct OverrunState {
-    happened: AtomicBool,
-    noticed: Notify,
-}
-
-impl Overrun {
-    pub fn happened(&self) -> bool {
-        let state = self.0.as_ref();
-        state.is_some_and(|state| state.happened.load(Ordering::Acquire))
-    }
-
-    /// Ends when it happens.
-    pub async fn wait(&self) {
-        match &self.0 {
-            Some(state) => state.noticed.notified().await,
-            None => std::future::pending().await,
-        }
-    }
-
-    fn happens(&self) {
-        if let Some(state) = &self.0 {
-            state.happened.store(true, Ordering::Release);
-            state.noticed.notify_one();
-        }
-    }
+/// Where a request goes, and by which address.
+struct Destination {
+    handshake: Option<Handshake>,
+    class: Arc<Class>,
+    target: Target,
+    seat: Option<Seat>,
+    url: String,
+    host: String,
 }
 
 pub async fn read(
     server: &Server,
-    request: hyper::Request<Incoming>,
+    mut request: hyper::Request<Incoming>,
+    peer: &Peer,
 ) -> Result<Addressed, Refusal> {
+    let connection = hyper::upgrade::on(&mut request);
     let (head, body) = request.into_parts();
-    let (class, target) = match check(server, &head, &body) {
-        Ok(meant) => meant,
+    // Such a client sends its body only when somebody wants it.
+    let is_awaited = is_awaited(&head.headers) && !body.is_end_stream();
+    let destination = match check(server, &head, &body, peer) {
+        Ok(destination) => destination,
         Err(refusal) => {
-            discard(body);
+            if !is_awaited {
+                discard(body);
+            }
             return Err(refusal);
         }
     };
-    let host = host(&head);
-    let url = match head.uri.path_and_query() {
-        Some(path) => format!("http://{host}{path}"),
-        None => format!("http://{host}/"),
+    let limits = &server.limits;
+    let upload_limits = UploadLimits {
+        bytes_max: limits.body_bytes_max,
+        timeout: Duration::from_millis(limits.body_timeout_ms),
     };
-    let (body, overrun) = read_body(body, server.limits.body_bytes_max).await;
-    let request = Request {
-        method: head.method.as_str().into(),
-        url,
-        headers: headers(&head.headers),
-        body,
+    let trusted = peer.is_trusted.then_some(&server.proxies);
+    let mut headers = fields::of_request(&head.headers, &destination.host, trusted);
+    let (far, upgrade) = match destination.handshake {
+        None => (None, None),
+        Some(handshake) => {
+            headers.push(("upgrade".into(), b"websocket".into()));
+            let (near, far) = line();
+            near.connect();
+            let upgrade = Upgrade {
+                handshake,
+                near,
+                connection,
+            };
+            (Some(far), Some(upgrade))
+        }
     };
-    Ok(Addressed {
-        request,
-        class,
-        target,
-        overrun,
-    })
+    let about = About {
+        class: destination.class,
+        target: destination.target,
+        seat: destination.seat,
+        object: None,
+        method: head.method,
+        uri: head.uri,
+        budget: server.faults.clone(),
+    };
+    match upload::read(body, upload_limits, is_awaited).await {
+        Ok((body, upload)) => Ok(Addressed {
+            request: Request {
+                method: about.method.as_str().into(),
+                url: destination.url,
+                headers,
+                body,
+                upgrade: far,
+            },
+            about,
+            upload,
+            upgrade,
+        }),
+        Err(broken) => Err(broke_off(&broken, &about, limits)),
+    }
+}
+
+/// What a client is told whose request's body did not arrive whole.
+pub fn broke_off(broken: &Broken, about: &About, limits: &ServerLimits) -> Refusal {
+    about.tell(&broken.to_string());
+    match broken {
+        Broken::TooLong => refuse(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!(
+                "the request's body is too long; at most {} bytes are accepted",
+                limits.body_bytes_max
+            ),
+        ),
+        Broken::Off(_) => refuse(
+            StatusCode::BAD_REQUEST,
+            "the request's body broke off or is malformed".into(),
+        ),
+        Broken::Stalled => refuse(
+            StatusCode::REQUEST_TIMEOUT,
+            format!(
+                "the request's body did not come on for {} ms",
+                limits.body_timeout_ms
+            ),
+        ),
+    }
 }
 
 /// The object that is meant, if the request may reach it.
-fn check(server: &Server, head: &Parts, body: &Incoming) -> Result<(Arc<Class>, Target), Refusal> {
+fn check(
+    server: &Server,
+    head: &Parts,
+    body: &Incoming,
+    peer: &Peer,
+) -> Result<Destination, Refusal> {
+    check_protocol(head)?;
+    check_size(&server.limits, head, body)?;
+    let host = host::of(head.version, &head.uri, &head.headers);
+    let host = host.map_err(|why| refuse(StatusCode::BAD_REQUEST, why.into()))?;
+    let reached = match peer.is_trusted {
+        true => proxies::reached(&head.headers),
+        false => Reached::default(),
+    };
+    let host = reached.host.unwrap_or(host);
+    let scheme = reached.scheme.unwrap_or(peer.scheme);
+    let path = head.uri.path();
+    if !path.starts_with('/') {
+        let message = format!("the target {path:?} means this server as a whole, and no object");
+        return Err(refuse(StatusCode::NOT_FOUND, message));
+    }
+    if !host::is_unambiguous(path) {
+        let message = format!("the path {path:?} has dots or backslashes between its slashes");
+        return Err(refuse(StatusCode::BAD_REQUEST, message));
+    }
+    let routed = server.router.route(host, path);
+    let routed = routed.map_err(|error| {
+        let status = match error {
+            RouteError::NoRoute { .. } | RouteError::UnknownClass { .. } => StatusCode::NOT_FOUND,
+            RouteError::NameNotText { .. } | RouteError::InvalidId { .. } => {
+                StatusCode::BAD_REQUEST
+            }
+        };
+        refuse(status, error.to_string())
+    })?;
+    let (class, target, seat) = match routed {
+        router::Destination::Object(class, target) => (class, target, None),
+        router::Destination::Gateway(gateway) => {
+            let seat = gateway.seat();
+            let instance = Target::Id(seat.instance());
+            (gateway.class.clone(), instance, Some(seat))
+        }
+    };
+    Ok(Destination {
+        handshake: upgrade::asked(head)?,
+        class,
+        target,
+        seat,
+        url: url(scheme, host, head),
+        host: host.into(),
+    })
+}
+
+pub fn url(scheme: Scheme, host: &str, head: &Parts) -> String {
+    let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+    let scheme = scheme.as_str();
+    let mut url = String::with_capacity(scheme.len() + 3 + host.len() + path.len());
+    for part in [scheme, "://", host, path] {
+        url.push_str(part);
+    }
+    url
+}
+
+fn check_protocol(head: &Parts) -> Result<(), Refusal> {
+    if head.method == Method::CONNECT {
+        let message = "this server is no proxy: it does not CONNECT".into();
+        return Err(refuse(StatusCode::NOT_IMPLEMENTED, message));
+    }
+    if let Some(scheme) = head.uri.scheme_str()
+        && scheme != "http"
+        && scheme != "https"
+    {
+        let message = format!("{scheme:?} is not served here; ask for http or https");
+        return Err(refuse(StatusCode::BAD_REQUEST, message));
+    }
+    let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter();
+    let first = codings.next().map(|coding| coding.as_bytes().trim_ascii());
+    let is_plain = first.is_none_or(|coding| coding.eq_ignore_ascii_case(b"chunked"));
+    if !is_plain || codings.next().is_some() {
+        let message = "of the transfer codings only chunked is understood".into();
+        return Err(refuse(StatusCode::NOT_IMPLEMENTED, message));
+    }
+    Ok(())
+}
+
+fn check_size(limits: &ServerLimits, head: &Parts, body: &Incoming) -> Result<(), Refusal> {
     let pairs = head.headers.iter();
     let bytes: usize = pairs
         .map(|(name, value)| name.as_str().len() + value.len())
         .sum();
-    let bytes_max = server.limits.header_bytes_max;
+    let bytes_max = limits.header_bytes_max;
     if bytes > bytes_max {
         return Err(refuse(
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             format!("the request's headers have {bytes} bytes; at most {bytes_max} are accepted"),
         ));
     }
-    let bytes_max = server.limits.body_bytes_max;
+    let bytes_max = limits.body_bytes_max;
     if let Some(bytes) = body.size_hint().exact()
         && bytes > bytes_max
     {
@@ -136,137 +240,14 @@ fn check(server: &Server, head: &Parts, body: &Incoming) -> Result<(Arc<Class>, 
             format!("the request's body has {bytes} bytes; at most {bytes_max} are accepted"),
         ));
     }
-    let routed = server.router.route(host(head), head.uri.path());
-    routed.map_err(|error| {
-        let status = match error {
-            RouteError::NoRoute { .. } | RouteError::UnknownClass { .. } => StatusCode::NOT_FOUND,
-            RouteError::NameNotText { .. } | RouteError::InvalidId { .. } => {
-                StatusCode::BAD_REQUEST
-            }
-        };
-        refuse(status, error.to_string())
-    })
+    Ok(())
+}
+
+fn is_awaited(headers: &HeaderMap) -> bool {
+    let expected = headers.get(EXPECT);
+    expected.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
 fn refuse(status: StatusCode, message: String) -> Refusal {
-    Refusal { status, message }
-}
-
-fn host(head: &Parts) -> &str {
-    let by_header = || head.headers.get(HOST)?.to_str().ok();
-    let by_uri = head.uri.authority().map(|authority| authority.as_str());
-    by_uri.or_else(by_header).unwrap_or("localhost")
-}
-
-fn headers(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
-    let pairs = headers.iter();
-    pairs
-        .map(|(name, value)| (name.as_str().into(), value.as_bytes().into()))
-        .collect()
-}
-
-async fn read_body(body: Incoming, bytes_max: u64) -> (RequestBody, Overrun) {
-    if body.is_end_stream() {
-        return (RequestBody::Empty, Overrun::default());
-    }
-    let declared = body.size_hint().exact();
-    let overrun = match declared {
-        Some(_) => Overrun::default(),
-        None => Overrun(Some(Arc::default())),
-    };
-    let mut source = Source {
-        body: Some(body),
-        arrived: None,
-        bytes_left: bytes_max,
-        overrun: overrun.clone(),
-    };
-    let small = declared
-        .and_then(|bytes| usize::try_from(bytes).ok())
-        .filter(|bytes| *bytes <= INLINE_BYTES_MAX);
-    let body = match small {
-        Some(bytes) => match source.whole(bytes).await {
-            Some(whole) => RequestBody::Bytes(whole),
-            None => RequestBody::Stream(Box::pin(source)),
-        },
-        None => RequestBody::Stream(Box::pin(source)),
-    };
-    (body, overrun)
-}
-
-/// A request's body, chunk by chunk, up to the limit.
-struct Source {
-    /// None when it has ended.
-    body: Option<Incoming>,
-    /// What arrived while it was not yet known whether the body is small.
-    arrived: Option<Bytes>,
-    bytes_left: u64,
-    overrun: Overrun,
-}
-
-impl Source {
-    /// The whole body of so many bytes, if it has arrived. What there is of it is
-    /// kept otherwise.
-    async fn whole(&mut self, bytes: usize) -> Option<Bytes> {
-        let mut whole = Vec::new();
-        for _ in 0..=INLINE_YIELDS {
-            while let Some(chunk) = self.arrived_chunk().await {
-                if chunk.len() == bytes {
-                    return Some(chunk);
-                }
-                whole.extend_from_slice(&chunk);
-                if whole.len() == bytes {
-                    return Some(whole.into());
-                }
-            }
-            tokio::task::yield_now().await;
-        }
-        self.arrived = (!whole.is_empty()).then(|| whole.into());
-        None
-    }
-
-    /// A chunk, if one is here already.
-    async fn arrived_chunk(&mut self) -> Option<Bytes> {
-        std::future::poll_fn(|cx| match Pin::new(&mut *self).poll_next(cx) {
-            Poll::Ready(chunk) => Poll::Ready(chunk),
-            Poll::Pending => Poll::Ready(None),
-        })
-        .await
-    }
-}
-
-impl Stream for Source {
-    type Item = Bytes;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        if let Some(arrived) = self.arrived.take() {
-            return Poll::Ready(Some(arrived));
-        }
-        while let Some(body) = &mut self.body {
-            let Some(Ok(frame)) = ready!(Pin::new(body).poll_frame(cx)) else {
-                // At its end, or broken off: a stream cannot tell the difference.
-                self.body = None;
-                break;
-            };
-            // Trailers are dropped: the world has none.
-            if let Ok(chunk) = frame.into_data() {
-                match self.bytes_left.checked_sub(chunk.len() as u64) {
-                    Some(left) => self.bytes_left = left,
-                    None => {
-                        self.overrun.happens();
-                        return Poll::Ready(None);
-                    }
-                }
-                return Poll::Ready(Some(chunk));
-            }
-        }
-        Poll::Ready(None)
-    }
-}
-
-impl Drop for Source {
-    fn drop(&mut self) {
-        if let Some(body) = self.body.take() {
-            discard(body);
-        }
-    }
+    Refusal::new(status, message)
 }

@@ -35,8 +35,10 @@ pub enum PragmaArgument {
     None,
     /// A truth value, or none to read it.
     OptionalBoolean,
-    /// The name of a table or index.
-    Name,
+    /// The name of a table or index, which the PRAGMA describes; the host's too,
+    /// for programs that explore a schema ask for each name in it.
+    AnyName,
+    OptionalAnyName,
     OptionalName,
     OptionalNumber,
     OptionalNumberOrName,
@@ -47,12 +49,12 @@ const PRAGMAS: &[(&str, PragmaArgument)] = &[
     ("data_version", PragmaArgument::None),
     ("defer_foreign_keys", PragmaArgument::OptionalBoolean),
     ("foreign_key_check", PragmaArgument::OptionalName),
-    ("foreign_key_list", PragmaArgument::Name),
+    ("foreign_key_list", PragmaArgument::AnyName),
     ("foreign_keys", PragmaArgument::OptionalBoolean),
     ("ignore_check_constraints", PragmaArgument::OptionalBoolean),
-    ("index_info", PragmaArgument::Name),
-    ("index_list", PragmaArgument::Name),
-    ("index_xinfo", PragmaArgument::Name),
+    ("index_info", PragmaArgument::AnyName),
+    ("index_list", PragmaArgument::AnyName),
+    ("index_xinfo", PragmaArgument::AnyName),
     ("legacy_alter_table", PragmaArgument::OptionalBoolean),
     ("optimize", PragmaArgument::OptionalNumber),
     // The R*Tree module asks for it; to set it is refused.
@@ -60,9 +62,9 @@ const PRAGMAS: &[(&str, PragmaArgument)] = &[
     ("quick_check", PragmaArgument::OptionalNumberOrName),
     ("recursive_triggers", PragmaArgument::OptionalBoolean),
     ("reverse_unordered_selects", PragmaArgument::OptionalBoolean),
-    ("table_info", PragmaArgument::Name),
-    ("table_list", PragmaArgument::OptionalName),
-    ("table_xinfo", PragmaArgument::Name),
+    ("table_info", PragmaArgument::AnyName),
+    ("table_list", PragmaArgument::OptionalAnyName),
+    ("table_xinfo", PragmaArgument::AnyName),
 ];
 
 const MODULES: &[&str] = &["fts5", "fts5vocab", "rtree", "rtree_i32"];
@@ -89,6 +91,14 @@ pub fn is_free_name(name: &str) -> bool {
         .is_some_and(|start| start.eq_ignore_ascii_case(b"_cf_"))
 }
 
+/// Whether a text might hold a name of the host, or one from which a virtual table
+/// makes such names: `_cf` becomes `_cf_data`.
+pub fn mentions_prefix(text: &str) -> bool {
+    text.as_bytes()
+        .windows(3)
+        .any(|three| three.eq_ignore_ascii_case(b"_cf"))
+}
+
 /// Whether this PRAGMA, with an argument, changes the connection.
 pub fn is_setting(name: &str) -> bool {
     PRAGMAS.iter().any(|(pragma, argument)| {
@@ -105,7 +115,7 @@ pub fn is_pragma(name: &str, argument: Option<&str>) -> bool {
         return false;
     };
     match (shape, argument) {
-        (PragmaArgument::Name, None) => false,
+        (PragmaArgument::AnyName, None) => false,
         (_, None) => true,
         (PragmaArgument::None, Some(_)) => false,
         (PragmaArgument::OptionalBoolean, Some(value)) => {
@@ -114,7 +124,8 @@ pub fn is_pragma(name: &str, argument: Option<&str>) -> bool {
                 .iter()
                 .any(|boolean| boolean.eq_ignore_ascii_case(plain))
         }
-        (PragmaArgument::Name | PragmaArgument::OptionalName, Some(value)) => is_free_name(value),
+        (PragmaArgument::AnyName | PragmaArgument::OptionalAnyName, Some(_)) => true,
+        (PragmaArgument::OptionalName, Some(value)) => is_free_name(value),
         (PragmaArgument::OptionalNumber, Some(value)) => is_number(value),
         (PragmaArgument::OptionalNumberOrName, Some(value)) => {
             is_number(value) || is_free_name(value)
@@ -152,7 +163,8 @@ mod tests {
         check("foreign_keys", Some("2"), false);
         check("table_info", None, false);
         check("table_info", Some("t"), true);
-        check("table_info", Some("_CF_KV"), false);
+        check("table_info", Some("_CF_KV"), true);
+        check("foreign_key_check", Some("_CF_KV"), false);
         check("quick_check", Some("_cf_KV"), false);
         check("quick_check", Some("10"), true);
         check("optimize", Some("0x10002"), true);

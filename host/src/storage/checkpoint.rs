@@ -8,8 +8,11 @@
 //! SQLite would rather write a new round over the frames of the old one. A power
 //! loss in the middle could then leave an old header with some old frames, and
 //! SQLite would replay this prefix over a newer database. So the WAL is cut to
-//! nothing, durably, before anything is written to it again.
+//! nothing, durably, before anything but zeros is written to it again.
+//!
+//! The log of an object that sleeps is moved by `folding`.
 
+use super::disk;
 use super::errors::StorageError;
 use super::limits::CHECKPOINT_PAGES;
 use super::object_files::Proven;
@@ -30,6 +33,10 @@ impl Storage {
             return Ok(());
         }
         self.durable.wait().map_err(StorageError::Broken)?;
+        self.counted(Self::move_the_wal)
+    }
+
+    fn move_the_wal(&mut self) -> Result<(), StorageError> {
         let done = self.move_wal();
         match done {
             Ok(()) => {
@@ -63,12 +70,10 @@ impl Storage {
             .open_database()
             .map_err(|error| failed("open the database", &error))?;
         database.checkpoint("PRAGMA wal_checkpoint(PASSIVE)")?;
-        file.sync_all()
-            .map_err(|error| failed("make the database durable", &error))?;
+        disk::sync_file(&file).map_err(|error| failed("make the database durable", &error))?;
         database.checkpoint("PRAGMA wal_checkpoint(TRUNCATE)")?;
         // From here on the database holds everything; the WAL may only be empty.
-        self.durable.emptied();
-        self.durable.sync_wal().map_err(|error| {
+        self.durable.sync_emptied().map_err(|error| {
             // The old frames may come back, and nothing may be written over them:
             // the next to open the file makes the log empty first.
             self.files.set_unproven(Proven::WalBytes(0));

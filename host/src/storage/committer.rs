@@ -1,36 +1,42 @@
 //! Makes the commits of all objects durable, many at a time.
 //!
 //! Objects commit without a sync and queue themselves here. One thread takes all
-//! that have gathered while it was syncing the ones before: groups form by
-//! themselves. Few objects are synced one by one, many by one `syncfs`.
+//! that have gathered while it was making the ones before durable: groups form by
+//! themselves. How a group becomes durable is not known here, see `syncing`.
 //!
 //! Invariants:
 //!
 //! * An object is in the queue at most once, and in one group at a time.
 //! * An object is reported durable only after a sync that began after its commit.
-//! * A sync that failed is not tried again on the same descriptor.
 
-use std::fs::File;
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use parking_lot::{Condvar, Mutex};
 
+use super::alarm_index::AlarmIndex;
 use super::data_dir::DataDir;
-use super::disk;
 use super::durable::{Durable, Job};
+use super::folding::Folding;
+use super::syncing::{Failures, Syncing};
+use super::vital_thread;
 
-/// Up to so many objects are quicker to sync one by one than by `syncfs`.
-const ONE_BY_ONE_MAX: usize = 6;
-
-/// A handle on the committer; its thread ends with the last one.
+/// A handle on the threads that make writes durable; they end with the last one.
 #[derive(Clone)]
 pub struct Committer {
     handle: Arc<Handle>,
 }
 
 struct Handle {
+    // Ends first: it waits for commits.
+    folding: Folding,
+    thread: CommitterThread,
+    failures: Failures,
+    alarms: AlarmIndex,
+}
+
+struct CommitterThread {
     queue: Arc<Queue>,
     thread: Option<JoinHandle<()>>,
 }
@@ -51,43 +57,66 @@ impl Committer {
     /// Starts the committer of a data directory.
     pub fn start(data: &Arc<DataDir>) -> io::Result<Self> {
         let queue = Arc::new(Queue::default());
-        let file_system = data.any_file().try_clone()?;
-        let thread = std::thread::Builder::new()
-            .name("committer".to_owned())
-            .spawn({
-                let queue = Arc::clone(&queue);
-                move || {
-                    let mut trusts_syncfs = disk::can_sync_file_systems();
-                    while let Some(objects) = queue.take() {
-                        sync(&objects, &file_system, &mut trusts_syncfs);
-                    }
+        let failures = Failures::default();
+        let mut syncing = Syncing::new(data, failures.clone())?;
+        let thread = vital_thread::spawn("committer", {
+            let queue = Arc::clone(&queue);
+            move || {
+                while let Some(objects) = queue.take() {
+                    commit(&objects, &mut syncing);
                 }
-            })?;
+            }
+        })?;
         Ok(Self {
             handle: Arc::new(Handle {
-                queue,
-                thread: Some(thread),
+                folding: Folding::start(data)?,
+                thread: CommitterThread {
+                    queue,
+                    thread: Some(thread),
+                },
+                failures,
+                alarms: AlarmIndex::start(data)?,
             }),
         })
     }
 
     /// Queues an object that has recorded a commit.
     pub(super) fn enqueue(&self, object: Arc<Durable>) {
-        let queue = &self.handle.queue;
+        let queue = &self.handle.thread.queue;
         queue.waiting.lock().objects.push(object);
         queue.arrived.notify_one();
     }
+
+    /// What is done for objects that were closed.
+    pub(super) fn folding(&self) -> &Folding {
+        &self.handle.folding
+    }
+
+    /// Folds the logs of all objects that sleep, as far as there is time. Blocks.
+    pub fn fold_now(&self) {
+        self.handle.folding.fold_now();
+    }
+
+    /// When which object's alarm is due.
+    pub fn alarms(&self) -> &AlarmIndex {
+        &self.handle.alarms
+    }
+
+    /// How many syncs of the whole file system have failed.
+    pub(super) fn failures(&self) -> u64 {
+        self.handle.failures.count()
+    }
 }
 
-impl Drop for Handle {
+impl Drop for CommitterThread {
     fn drop(&mut self) {
         self.queue.waiting.lock().closed = true;
         self.queue.arrived.notify_one();
         if let Some(thread) = self.thread.take()
             && thread.thread().id() != std::thread::current().id()
-            && thread.join().is_err()
         {
-            tracing::error!("the committer has panicked");
+            // It has not panicked, or there would be no process.
+            let _ = thread.join();
         }
     }
 }
@@ -106,39 +135,14 @@ impl Queue {
     }
 }
 
-/// Syncs a group of objects and reports each.
-fn sync(objects: &[Arc<Durable>], file_system: &File, trusts_syncfs: &mut bool) {
+/// Makes a group of objects durable and reports each.
+fn commit(objects: &[Arc<Durable>], syncing: &mut Syncing) {
     let jobs = objects.iter().filter_map(Durable::take);
     let (dirty, clean): (Vec<Job>, Vec<Job>) = jobs.partition(|job| job.dirty);
     for job in clean {
         job.finish(Ok(()));
     }
-    let few = dirty.len() <= ONE_BY_ONE_MAX && !dirty.iter().any(|job| job.fresh);
-    if dirty.is_empty() {
-        return;
-    }
-    if few || !*trusts_syncfs {
-        return sync_one_by_one(dirty);
-    }
-    match disk::sync_file_system(file_system) {
-        Ok(()) => {
-            for job in dirty {
-                job.finish(Ok(()));
-            }
-        }
-        Err(error) => {
-            // It may have lost pages of files that are not in this batch, and would
-            // not say so again: from now on every file is asked by itself.
-            *trusts_syncfs = false;
-            tracing::warn!(%error, objects = dirty.len(), "syncfs failed; syncing one by one");
-            sync_one_by_one(dirty);
-        }
-    }
-}
-
-fn sync_one_by_one(jobs: Vec<Job>) {
-    for job in jobs {
-        let outcome = job.sync();
-        job.finish(outcome.map_err(|error| format!("writing to disk failed: {error}")));
+    if !dirty.is_empty() {
+        syncing.make_durable(dirty);
     }
 }

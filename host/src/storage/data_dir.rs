@@ -6,19 +6,26 @@
 //! * What the directory holds when it is opened is durable: a process that was
 //!   killed may have left files that only the page cache knew. Its number is then
 //!   still in `abide.lock`; a process that ends in order takes it out.
+//!   What that process failed to write is only in the page cache, and looks clean
+//!   there: after it the log and the first page of a database are read from the disk.
 //! * A WAL whose sync failed is not read again before `ObjectFiles::discard_unproven`.
+//! * A database is open at most once: a second connection would corrupt it.
+//! * Nothing is proven in a directory that is not found at its path any more.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{File, TryLockError};
-use std::io::{ErrorKind, Read, Seek, Write};
+use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, anyhow, bail};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use parking_lot::Mutex;
 
+use super::build_flags;
 use super::disk;
 use super::object_files::{ObjectFiles, Proven};
 
@@ -29,11 +36,33 @@ const LOCK_NAME: &str = "abide.lock";
 pub struct DataDir {
     path: PathBuf,
     dir: Dir,
+    /// Device and inode: what `path` must lead to.
+    identity: (u64, u64),
+    /// Its last user was killed.
+    was_killed: bool,
+    /// Whether the last look found another directory, or none, at `path`.
+    is_lost: AtomicBool,
     /// Held for its lock; ends with the process, also when that is killed.
     lock: File,
     /// Databases that were closed while their newest commits were not proven
     /// durable, and how much of them is. Empty but for failing disks.
     unproven: Mutex<HashMap<PathBuf, Proven>>,
+    /// Inodes of the databases that were opened since, if the last user was killed.
+    read_from_disk: Mutex<HashSet<u64>>,
+    /// Databases that a connection is open to.
+    claimed: Mutex<HashSet<PathBuf>>,
+    /// Databases that had no log when they were opened: the name of the new one is
+    /// not durable yet. A power loss leaves such ones.
+    nameless_logs: Mutex<HashSet<PathBuf>>,
+    /// Directories of objects whose own names are durable.
+    durable_directories: Mutex<HashSet<PathBuf>>,
+}
+
+/// The right to open a database; there is one at a time.
+#[derive(Debug)]
+pub struct Claim {
+    data: Arc<DataDir>,
+    database: PathBuf,
 }
 
 impl DataDir {
@@ -41,8 +70,9 @@ impl DataDir {
     ///
     /// Blocks until everything in it is durable, if its last user was killed.
     pub fn open(path: &Path) -> Result<Arc<Self>> {
+        build_flags::check()?;
         let shown = path.display();
-        match std::fs::create_dir_all(path) {
+        match create_durably(path) {
             Ok(()) => {}
             Err(_) if path.exists() && !path.is_dir() => {
                 bail!("data directory {shown} is not a directory; choose another with --data DIR")
@@ -64,6 +94,8 @@ impl DataDir {
         let (lock, was_killed) = lock(&path)?;
         let dir = Dir::open_ambient_dir(&path, ambient_authority())
             .with_context(|| format!("cannot open data directory {shown}"))?;
+        let metadata = std::fs::metadata(&path)
+            .with_context(|| format!("cannot look at data directory {shown}"))?;
         if was_killed {
             disk::sync_file_system(&lock)
                 .with_context(|| format!("cannot make data directory {shown} durable"))?;
@@ -71,8 +103,15 @@ impl DataDir {
         Ok(Arc::new(Self {
             path,
             dir,
+            identity: (metadata.dev(), metadata.ino()),
+            was_killed,
+            is_lost: AtomicBool::new(false),
             lock,
             unproven: Mutex::default(),
+            read_from_disk: Mutex::default(),
+            claimed: Mutex::default(),
+            nameless_logs: Mutex::default(),
+            durable_directories: Mutex::default(),
         }))
     }
 
@@ -85,6 +124,11 @@ impl DataDir {
         &self.dir
     }
 
+    /// Was the last user of the directory killed?
+    pub(super) fn was_killed(&self) -> bool {
+        self.was_killed
+    }
+
     /// The files of one object. Touches no disk.
     ///
     /// Fails when class or id is no plain file name.
@@ -92,9 +136,112 @@ impl DataDir {
         ObjectFiles::new(Arc::clone(self), class, id)
     }
 
-    /// A file on the file system of the directory, for `syncfs`.
-    pub(super) fn any_file(&self) -> &File {
-        &self.lock
+    /// Gives the id of each object in a class's folder to `found`, until that says
+    /// false. Blocks.
+    pub fn each_object(
+        &self,
+        folder: &str,
+        mut found: impl FnMut(String) -> bool,
+    ) -> io::Result<()> {
+        let groups = match self.dir.read_dir(folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            groups => groups?,
+        };
+        for group in groups {
+            let group = group?;
+            if !group.file_type()?.is_dir() {
+                continue;
+            }
+            for file in group.open_dir()?.entries()? {
+                let name = file?.file_name();
+                let id = name.to_str().and_then(|name| name.strip_suffix(".sqlite"));
+                if let Some(id) = id
+                    && !found(id.to_owned())
+                {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A file on the file system of the directory, for `syncfs`. Each has a memory of
+    /// its own for errors that it has not told yet.
+    pub(super) fn open_for_syncfs(&self) -> io::Result<File> {
+        File::open(self.path.join(LOCK_NAME))
+    }
+
+    /// Whether what the page cache holds of a database and its log may never have
+    /// reached the disk. Says so once of each, since then it is read from there.
+    pub(super) fn may_be_cached_only(&self, database_inode: u64) -> bool {
+        self.was_killed && self.read_from_disk.lock().insert(database_inode)
+    }
+
+    /// Fails when the directory was removed or replaced: what is written to files
+    /// that are open still would not be found again.
+    pub(super) fn require_found(&self) -> io::Result<()> {
+        let found = std::fs::metadata(&self.path)
+            .is_ok_and(|found| (found.dev(), found.ino()) == self.identity);
+        let was_lost = self.is_lost.swap(!found, Ordering::Relaxed);
+        if found {
+            return Ok(());
+        }
+        if !was_lost {
+            tracing::error!(
+                data = ?self.path,
+                "the data directory was removed or replaced under the server; nothing is written \
+                 until it is back, or the server is started anew"
+            );
+        }
+        Err(io::Error::new(
+            ErrorKind::NotFound,
+            "the data directory was removed or replaced under the server",
+        ))
+    }
+
+    /// Takes the right to open a database.
+    ///
+    /// # Panics
+    ///
+    /// When it is open already. Two connections without locks between them would
+    /// corrupt it, so that only a bug can have asked for a second, and the process
+    /// must not go on.
+    pub(super) fn claim(self: &Arc<Self>, database: &Path) -> Claim {
+        let is_new = self.claimed.lock().insert(database.to_owned());
+        assert!(is_new, "{} is to be opened twice", database.display());
+        Claim {
+            data: Arc::clone(self),
+            database: database.to_owned(),
+        }
+    }
+
+    pub(super) fn is_directory_durable(&self, directory: &Path) -> bool {
+        self.durable_directories.lock().contains(directory)
+    }
+
+    /// The name of this directory is durable in its parent.
+    pub(super) fn set_directory_durable(&self, directory: &Path) {
+        self.durable_directories.lock().insert(directory.to_owned());
+    }
+
+    /// This directory, and those above it, may have been created anew.
+    pub(super) fn set_directory_created(&self, directory: &Path) {
+        let mut durable = self.durable_directories.lock();
+        for directory in directory.ancestors() {
+            durable.remove(directory);
+        }
+    }
+
+    pub(super) fn set_log_nameless(&self, database: &Path) {
+        self.nameless_logs.lock().insert(database.to_owned());
+    }
+
+    pub(super) fn is_log_nameless(&self, database: &Path) -> bool {
+        self.nameless_logs.lock().contains(database)
+    }
+
+    pub(super) fn set_log_named(&self, database: &Path) {
+        self.nameless_logs.lock().remove(database);
     }
 
     pub(super) fn set_unproven(&self, database: &Path, proven: Proven) {
@@ -119,6 +266,24 @@ impl Drop for DataDir {
             tracing::warn!(%error, "cannot mark the data directory as closed in order");
         }
     }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.data.claimed.lock().remove(&self.database);
+    }
+}
+
+/// Creates a directory with its parents, and makes their names durable.
+fn create_durably(path: &Path) -> io::Result<()> {
+    let path = std::path::absolute(path)?;
+    let is_missing = |path: &&Path| !path.exists();
+    let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
+    std::fs::create_dir_all(&path)?;
+    for parent in missing.iter().filter_map(|created| created.parent()) {
+        disk::sync_directory(parent)?;
+    }
+    Ok(())
 }
 
 /// Takes the lock of the directory and leaves the number of this process in it.
@@ -195,6 +360,32 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let error = DataDir::open(file.path()).unwrap_err().to_string();
         assert!(error.contains("is not a directory"), "{error}");
+    }
+
+    #[test]
+    fn a_directory_that_is_replaced_is_noticed() {
+        let parent = tempfile::tempdir().unwrap();
+        let (path, aside) = (parent.path().join("data"), parent.path().join("aside"));
+        let data = DataDir::open(&path).unwrap();
+        data.require_found().unwrap();
+        std::fs::rename(&path, &aside).unwrap();
+        assert!(data.require_found().is_err());
+        std::fs::create_dir(&path).unwrap();
+        assert!(data.require_found().is_err());
+        std::fs::remove_dir(&path).unwrap();
+        std::fs::rename(&aside, &path).unwrap();
+        data.require_found().unwrap();
+    }
+
+    #[test]
+    #[should_panic(expected = "is to be opened twice")]
+    fn a_database_is_claimed_once_at_a_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let data = DataDir::open(directory.path()).unwrap();
+        let path = Path::new("class/ab/ab.sqlite");
+        drop(data.claim(path));
+        let _first = data.claim(path);
+        data.claim(path);
     }
 
     #[test]

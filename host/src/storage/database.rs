@@ -10,16 +10,18 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::budget::{Budget, STEPS_PER_TICK};
+use super::data_dir::Claim;
 use super::errors::StorageError;
-use super::limited::{self, Limited};
+use super::functions;
+use super::json;
 use super::limits::{PAGE_BYTES, SQLITE_LIMITS, StorageLimits};
+use super::memory;
 use super::object_files::ObjectFiles;
-use super::rules::Rules;
-use super::statement::{Columns, Param, Statement, WalWatch};
+use super::rules::{Rules, Settings};
+use super::statement::{self, Columns, Param, Statement, WalWatch};
 use super::statement_cache::{Prepared, StatementCache};
-
-/// No locks: the data directory is locked as a whole.
-const VFS: &str = "unix-none";
+use super::temp_files::{self, VFS};
+use super::text_search;
 
 #[derive(Debug)]
 pub struct Database {
@@ -31,6 +33,10 @@ pub struct Database {
     connection: Connection,
     wal_watch: WalWatch,
     rules: Rules,
+    /// The disk, or a permission, forbids writing.
+    is_read_only: bool,
+    /// That no other connection is open to the file; none for one in memory.
+    claim: Option<Claim>,
 }
 
 impl Database {
@@ -40,22 +46,30 @@ impl Database {
         limits: &StorageLimits,
         budget: &Arc<Budget>,
     ) -> Result<Self, StorageError> {
+        let claim = files.claim();
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        memory::install();
+        temp_files::install();
         let connection = Connection::open_with_flags_and_vfs(files.database_path(), flags, VFS)?;
         let pages_max = (limits.storage_bytes_max / PAGE_BYTES).clamp(1, 0xffff_fffe);
         connection.execute_batch(&format!(
             "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = OFF; \
-             PRAGMA cache_size = -256; PRAGMA temp_store = MEMORY; \
+             PRAGMA cache_size = -256; \
              PRAGMA max_page_count = {pages_max};"
         ))?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-        Self::under_rules(connection, budget)
+        let mut database = Self::under_rules(connection, budget)?;
+        database.claim = Some(claim);
+        database.is_read_only = database.connection.is_readonly("main")?;
+        Ok(database)
     }
 
     /// An empty database in memory, for queries on one that does not exist yet.
     pub fn empty(budget: &Arc<Budget>) -> Result<Self, StorageError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(":memory:", flags)?;
+        memory::install();
+        temp_files::install();
+        let connection = Connection::open_with_flags_and_vfs(":memory:", flags, VFS)?;
         Self::under_rules(connection, budget)
     }
 
@@ -72,6 +86,9 @@ impl Database {
         ] {
             connection.set_db_config(option, on)?;
         }
+        functions::attach(&connection)?;
+        json::attach(&connection)?;
+        text_search::attach(&connection)?;
         let rules = Rules::default();
         rules.attach(&connection)?;
         let ticks = Arc::clone(budget);
@@ -84,72 +101,32 @@ impl Database {
             connection,
             wal_watch,
             rules,
+            is_read_only: false,
+            claim: None,
         })
     }
 
     /// Prepares the first statement of an object's SQL, and says how many bytes
     /// it took. None when there is no statement.
-    pub fn prepare(&mut self, sql: &str) -> Result<Option<(Prepared, usize)>, StorageError> {
-        match self.prepare_as_it_is(sql) {
-            Err(error) if limited::is_refusal(&error) => self.prepare_limited(sql, error),
-            other => other,
-        }
-    }
-
-    fn prepare_as_it_is(&self, sql: &str) -> Result<Option<(Prepared, usize)>, StorageError> {
-        self.rules.start();
-        let prepared = Statement::prepare(&self.connection, sql);
-        let seen = self.rules.seen();
-        let prepared = prepared.map_err(|error| seen.explain(error))?;
-        Ok(prepared.map(|(statement, used)| (Prepared { statement, seen }, used)))
-    }
-
-    /// Prepares an UPDATE or DELETE with ORDER BY or LIMIT, which SQLite refused
-    /// with `error`.
-    fn prepare_limited(
-        &mut self,
+    pub fn prepare(
+        &self,
         sql: &str,
-        error: StorageError,
+        settings: Settings,
     ) -> Result<Option<(Prepared, usize)>, StorageError> {
-        let Some(statement) = Limited::read(sql) else {
-            return Err(error);
+        let prepare = || Statement::prepare(&self.connection, sql);
+        let (prepared, seen) = self.rules.watch(settings, prepare);
+        let Some((statement, used)) = prepared.map_err(|error| seen.explain(error))? else {
+            return Ok(None);
         };
-        let key = self.row_key(&statement.table)?;
-        let prepared = self.prepare_as_it_is(&statement.rewrite(&key)?)?;
-        Ok(prepared.map(|(prepared, _)| (prepared, statement.length)))
+        let text = sql.get(..used).unwrap_or(sql);
+        let seen = seen.with_text(text);
+        Ok(Some((Prepared { statement, seen }, used)))
     }
 
-    /// What tells the rows of a table apart, as a list of columns.
-    fn row_key(&mut self, table: &str) -> Result<String, StorageError> {
-        let table = [Param::Text(table.as_bytes())];
-        let mut columns = Vec::new();
-        let mut primary_key = Vec::new();
-        let query = "SELECT name, pk FROM pragma_table_xinfo(?1, 'main') ORDER BY pk";
-        self.run(query, &table, |column| {
-            let name = column.text(0);
-            if column.integer(1) > 0 {
-                primary_key.push(format!("\"{}\"", name.replace('"', "\"\"")));
-            }
-            columns.push(name);
-            Ok(())
-        })?;
-        let mut has_rowid = true;
-        let query = "SELECT wr FROM pragma_table_list(?1) WHERE schema = 'main'";
-        self.run(query, &table, |column| {
-            has_rowid = column.integer(0) == 0;
-            Ok(())
-        })?;
-        if !has_rowid {
-            return Ok(primary_key.join(", "));
-        }
-        // A column may have taken the name, but hardly all of them.
-        let is_free = |name: &&&str| {
-            !columns
-                .iter()
-                .any(|column| column.eq_ignore_ascii_case(name))
-        };
-        let names = ["_rowid_", "rowid", "oid"];
-        Ok((*names.iter().find(is_free).unwrap_or(&names[0])).to_owned())
+    /// Whether the statement that was prepared last, or refused, is one that
+    /// changes a setting.
+    pub fn saw_setting(&self) -> bool {
+        self.rules.seen().sets()
     }
 
     /// Runs a statement of the host's own.
@@ -188,9 +165,57 @@ impl Database {
         Ok(found)
     }
 
+    /// Whether the file could only be opened for reading.
+    pub fn is_read_only(&self) -> bool {
+        self.is_read_only
+    }
+
+    /// Gives back what is kept for the next use: pages and statements, none of
+    /// which may be running.
+    pub fn shrink(&mut self) {
+        self.cache.clear();
+        self.own.clear();
+        if let Err(error) = self.connection.release_memory() {
+            tracing::warn!(%error, "cannot give back memory");
+        }
+    }
+
+    /// The key of the row that this connection inserted last.
+    pub fn last_rowid(&self) -> i64 {
+        self.connection.last_insert_rowid()
+    }
+
+    pub fn set_last_rowid(&self, rowid: i64) {
+        statement::set_last_rowid(&self.connection, rowid);
+    }
+
+    /// The tables to which the foreign keys of a table refer.
+    pub fn parents(&mut self, table: &str) -> Result<Vec<String>, StorageError> {
+        let _trust = self.rules.trust();
+        // Not by the table-valued function: the object may have a view of its name.
+        let query = format!(
+            "PRAGMA main.foreign_key_list(\"{}\")",
+            table.replace('"', "\"\"")
+        );
+        let mut parents = Vec::new();
+        if let Some((mut statement, _)) = Statement::prepare(&self.connection, &query)? {
+            statement.run(&[], |columns| {
+                parents.push(columns.text(2));
+                Ok(())
+            })?;
+        }
+        Ok(parents)
+    }
+
     /// Whether SQLite's transaction has ended, or never began.
     pub fn is_autocommit(&self) -> bool {
         self.connection.is_autocommit()
+    }
+
+    /// Rows that the newest statement changed itself, without what triggers and
+    /// foreign keys did.
+    pub fn changes(&self) -> u64 {
+        self.connection.changes()
     }
 
     /// Rows changed since the database was opened.

@@ -1,7 +1,24 @@
-//! How a file, or all files of a file system, are made durable.
+//! How a file, a directory, or all files of a file system are made durable.
+//!
+//! All of it is asked of the C library, by std and `nix`, and not of the kernel itself
+//! as `rustix` would: there the tests record what is asked, and play what a disk does.
 
 use std::fs::File;
 use std::io;
+use std::path::Path;
+
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+
+/// Makes the content and the length of a file durable. Its name needs a sync of
+/// its directory.
+pub fn sync_file(file: &File) -> io::Result<()> {
+    file.sync_data()
+}
+
+/// Makes the names in a directory durable.
+pub fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
 
 /// Whether `sync_file_system` reports what could not be written.
 ///
@@ -9,9 +26,8 @@ use std::io;
 /// proves anything.
 pub fn can_sync_file_systems() -> bool {
     static ANSWER: std::sync::LazyLock<bool> = std::sync::LazyLock::new(|| {
-        cfg!(target_os = "linux")
-            && std::fs::read_to_string("/proc/sys/kernel/osrelease")
-                .is_ok_and(|release| reports_errors(&release))
+        let release = rustix::system::uname();
+        cfg!(target_os = "linux") && reports_errors(&release.release().to_string_lossy())
     });
     *ANSWER
 }
@@ -27,20 +43,21 @@ fn reports_errors(release: &str) -> bool {
 /// Makes everything on the file system of `file` durable.
 #[cfg(target_os = "linux")]
 pub fn sync_file_system(file: &File) -> io::Result<()> {
-    use std::os::fd::AsRawFd;
-    // SAFETY: the descriptor is open while `file` is borrowed.
-    match unsafe { libc::syncfs(file.as_raw_fd()) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
+    Ok(nix::unistd::syncfs(file)?)
 }
 
 /// Elsewhere there is only the sync of all file systems, which reports nothing.
 #[cfg(not(target_os = "linux"))]
 pub fn sync_file_system(_: &File) -> io::Result<()> {
-    // SAFETY: takes nothing and cannot fail.
-    unsafe { libc::sync() };
+    nix::unistd::sync();
     Ok(())
+}
+
+/// Makes the next read of the first `bytes` of a file come from the disk, or of all of
+/// it if that is 0. What is not written yet stays in memory.
+pub fn forget_cached(file: &File, bytes: i64) -> io::Result<()> {
+    let advice = PosixFadviseAdvice::POSIX_FADV_DONTNEED;
+    Ok(posix_fadvise(file, 0, bytes, advice)?)
 }
 
 #[cfg(test)]

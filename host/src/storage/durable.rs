@@ -11,7 +11,8 @@
 //! Invariants:
 //!
 //! * `durable <= committed`; both only grow.
-//! * Reports come from the committer's thread alone, in the order of commits.
+//! * An object is in the committer's hands once at a time, so that its reports come
+//!   in the order of commits.
 //! * After a failure nothing is proven any more: what the page cache holds may
 //!   never reach the disk, and a second sync would not tell.
 //! * `wal_bytes_durable` ends at a commit that is durable.
@@ -23,8 +24,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
+use super::disk;
 use super::limits::PAGE_BYTES;
 use super::object_files::{ObjectFiles, Proven};
+use super::zeros_ahead;
 
 /// The number of a commit of one object, since its storage was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,6 +70,8 @@ struct State {
     /// Length of the WAL at the newest commit, and at the newest durable one.
     wal_bytes: u64,
     wal_bytes_durable: u64,
+    /// Length of the file, zeros ahead and all; it may be longer.
+    wal_file_bytes: u64,
     wal: Option<Arc<File>>,
     /// The files were created since the last successful sync.
     fresh: bool,
@@ -77,6 +82,9 @@ struct State {
     /// In the committer's hands.
     syncing: bool,
     failure: Option<String>,
+    /// How many syncs of the whole file system had failed when this object was
+    /// opened or last synced by itself.
+    failures_known: u64,
 }
 
 /// What the committer must make durable of one object.
@@ -90,20 +98,25 @@ pub struct Job {
 }
 
 impl Durable {
-    pub fn new(files: ObjectFiles, report: Report) -> Self {
+    /// `failures_known`: how many syncs of the whole file system have failed.
+    pub fn new(files: ObjectFiles, report: Report, failures_known: u64) -> Self {
         Self {
             files,
             report,
             failed: AtomicBool::new(false),
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                failures_known,
+                ..State::default()
+            }),
             settled: Condvar::new(),
         }
     }
 
     /// An existing database was opened. All of its WAL is durable, but for commits
-    /// that are on their way.
-    pub fn opened(&self, wal_bytes: u64) {
+    /// that are on their way; zeros may follow in the file.
+    pub fn opened(&self, wal_bytes: u64, wal_file_bytes: u64) {
         let mut state = self.state.lock();
+        state.wal_file_bytes = wal_file_bytes;
         if state.durable == state.committed && !state.fresh {
             state.wal_bytes = wal_bytes;
             state.wal_bytes_durable = wal_bytes;
@@ -116,6 +129,7 @@ impl Durable {
         state.fresh = true;
         state.wal_bytes = 0;
         state.wal_bytes_durable = 0;
+        state.wal_file_bytes = 0;
     }
 
     /// Makes sure that the WAL can be synced; before the first write, so that no
@@ -126,6 +140,19 @@ impl Durable {
             state.wal = Some(Arc::new(self.files.open_wal()?));
         }
         Ok(())
+    }
+
+    /// Writes zeros behind a commit that has come to the end of those that were there.
+    /// Before it is recorded, so that one sync covers both.
+    pub fn write_ahead(&self, wal_pages: u64) {
+        let mut state = self.state.lock();
+        let zeros = zeros_ahead::after_commit(wal_bytes(wal_pages), state.wal_file_bytes);
+        let (Some(zeros), Some(wal)) = (zeros, state.wal.clone()) else {
+            return;
+        };
+        state.wal_file_bytes = zeros.end;
+        drop(state);
+        zeros_ahead::fill(&wal, zeros);
     }
 
     /// Records a commit. Returns its number, and whether the object must be queued.
@@ -194,6 +221,23 @@ impl Durable {
         state.failure.clone().map_or(Ok(()), Err)
     }
 
+    /// Waits like `wait`, and takes back what is not proven durable. No connection may
+    /// be open.
+    pub fn settle(&self, files: &ObjectFiles) -> Result<(), String> {
+        let settled = self.wait();
+        let proven = self.proven();
+        // A file in which nothing was ever committed was never made durable either,
+        // and whoever finds it later could not know that.
+        if settled.is_err() || proven == Proven::Nothing {
+            files.set_unproven(proven);
+            // Best now; if the disk fails, whoever opens the file next tries again.
+            if let Err(error) = files.discard_unproven(proven) {
+                tracing::warn!(%error, "cannot discard what is not durable");
+            }
+        }
+        settled
+    }
+
     pub fn durable(&self) -> CommitNumber {
         self.state.lock().durable
     }
@@ -203,18 +247,26 @@ impl Durable {
         self.state.lock().wal_bytes
     }
 
-    /// Makes the WAL durable here and now.
-    pub fn sync_wal(&self) -> io::Result<()> {
+    /// The WAL was moved into the database, durably, and cut to nothing. Makes that
+    /// durable too, with room for what comes next.
+    pub fn sync_emptied(&self) -> io::Result<()> {
         self.attach_wal()?;
-        let wal = self.state.lock().wal.clone();
-        wal.map_or(Ok(()), |wal| wal.sync_data())
-    }
-
-    /// The WAL was moved into the database and cut to nothing, all of it durable.
-    pub fn emptied(&self) {
         let mut state = self.state.lock();
         state.wal_bytes = 0;
         state.wal_bytes_durable = 0;
+        state.wal_file_bytes = zeros_ahead::AHEAD_BYTES_MAX;
+        let Some(wal) = state.wal.clone() else {
+            return Ok(());
+        };
+        drop(state);
+        zeros_ahead::fill(&wal, 0..zeros_ahead::AHEAD_BYTES_MAX);
+        disk::sync_file(&wal)
+    }
+
+    /// Whether there is nothing to wait for and nothing to take back.
+    pub fn is_settled(&self) -> bool {
+        let state = self.state.lock();
+        !state.queued && !state.syncing && !state.fresh && state.failure.is_none()
     }
 
     pub fn proven(&self) -> Proven {
@@ -230,10 +282,11 @@ impl Durable {
     /// durable must have been discarded.
     pub fn restart(&self) {
         let mut state = self.state.lock();
-        let committed = state.committed;
+        let (committed, failures_known) = (state.committed, state.failures_known);
         *state = State {
             committed,
             durable: committed,
+            failures_known,
             ..State::default()
         };
         self.failed.store(false, Ordering::Release);
@@ -251,21 +304,49 @@ impl Durable {
 }
 
 impl Job {
-    /// Makes this object durable by itself.
-    pub fn sync(&self) -> io::Result<()> {
+    /// So many files must be synced to make this object durable by itself.
+    pub fn syncs(&self) -> usize {
+        // Of a new object the database, the log, and the directory of both.
+        if self.fresh { 3 } else { 1 }
+    }
+
+    /// Whether a sync of the whole file system proves this object durable, after so
+    /// many of them have failed.
+    ///
+    /// One that fails may have lost pages of any file, and the next does not say so
+    /// again. So each object that was there must be asked by itself once.
+    pub fn trusts_syncfs(&self, failures: u64) -> bool {
+        self.durable.state.lock().failures_known >= failures
+    }
+
+    /// Makes this object durable by itself, when so many syncs of the whole file
+    /// system have failed.
+    pub fn sync(&self, failures: u64) -> io::Result<()> {
         let Some(wal) = &self.wal else {
             return Ok(());
         };
-        if !self.fresh {
-            return wal.sync_data();
+        if self.fresh {
+            disk::sync_file(&self.durable.files.open_database()?)?;
         }
-        self.durable.files.open_database()?.sync_all()?;
-        wal.sync_all()?;
-        self.durable.files.sync_directories()
+        disk::sync_file(wal)?;
+        if self.fresh || self.durable.files.is_log_nameless() {
+            self.durable.files.sync_directories()?;
+        }
+        self.durable.state.lock().failures_known = failures;
+        self.require_found()
+    }
+
+    /// Fails when what was synced would not be found again.
+    pub fn require_found(&self) -> io::Result<()> {
+        match &self.wal {
+            Some(wal) => self.durable.files.require_found(wal),
+            None => Ok(()),
+        }
     }
 
     /// Records the outcome and reports it.
-    pub fn finish(self, outcome: Result<(), String>) {
+    pub fn finish(self, outcome: io::Result<()>) {
+        let outcome = outcome.map_err(|error| format!("writing to disk failed: {error}"));
         let durable = &self.durable;
         let mut state = durable.state.lock();
         let report = match outcome {

@@ -9,7 +9,8 @@ use rusqlite::ffi;
 /// An error of a storage call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StorageError {
-    /// The call breaks a rule of its interface. Nothing was changed.
+    /// The call breaks a rule of its interface, and changed nothing but what SQL
+    /// statements before the refused one did.
     Invalid(String),
     /// SQLite refused. What the statement had changed is undone, the turn goes on.
     Sqlite {

@@ -5,6 +5,7 @@
 
 use super::errors::StorageError;
 use super::limits::{ENTRY_BYTES_MAX, RESULT_BYTES_MAX};
+use super::own_tables::OwnTable;
 use super::statement::Param;
 use super::{Place, Storage};
 
@@ -31,9 +32,6 @@ pub struct ListOptions {
     pub limit: Option<u32>,
 }
 
-const CREATE: &str =
-    "CREATE TABLE IF NOT EXISTS _cf_KV (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID";
-const EXISTS: &str = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '_cf_KV'";
 const GET: &str = "SELECT value FROM _cf_KV WHERE key = ?1";
 const PUT: &str = "INSERT INTO _cf_KV (key, value) VALUES (?1, ?2) \
      ON CONFLICT (key) DO UPDATE SET value = excluded.value";
@@ -76,7 +74,7 @@ impl Storage {
         self.call(|storage| {
             if options.start.is_some() && options.start_after.is_some() {
                 return Err(StorageError::Invalid(
-                    "list() cannot be called with both start and startAfter values.".to_owned(),
+                    "A list takes start or start-after, not both.".to_owned(),
                 ));
             }
             if options.limit == Some(0) {
@@ -84,13 +82,16 @@ impl Storage {
                     "List limit must be positive.".to_owned(),
                 ));
             }
-            if !storage.has_keys()? {
+            if !storage.has_table(OwnTable::Keys)? {
                 return Ok(Vec::new());
             }
             let range = Range::new(options);
             let params = [
-                Param::Text(range.from),
-                range.to.as_deref().map_or(Param::Null, Param::Text),
+                Param::Text(bound(range.from)),
+                range
+                    .to
+                    .as_deref()
+                    .map_or(Param::Null, |to| Param::Text(bound(to))),
                 Param::Integer(options.limit.map_or(-1, i64::from)),
             ];
             let mut found = Found::default();
@@ -144,7 +145,7 @@ impl Storage {
     }
 
     fn get_one(&mut self, key: &str) -> Result<Option<Vec<u8>>, StorageError> {
-        if !self.has_keys()? {
+        if key.len() > ENTRY_BYTES_MAX || !self.has_table(OwnTable::Keys)? {
             return Ok(None);
         }
         let mut value = None;
@@ -158,46 +159,31 @@ impl Storage {
     }
 
     fn put_one(&mut self, key: &str, value: &[u8]) -> Result<(), StorageError> {
-        let known = self.kv_table;
-        let database = self.begin_write()?;
-        if known != Some(true) {
-            database.execute(CREATE, &[])?;
-        }
-        database.execute(PUT, &[Param::Text(key.as_bytes()), Param::Blob(value)])?;
-        self.kv_table = Some(true);
-        Ok(())
+        let database = self.begin_write_to(OwnTable::Keys)?;
+        database.execute(PUT, &[Param::Text(key.as_bytes()), Param::Blob(value)])
     }
 
     fn delete_all_of(&mut self, keys: &[&str]) -> Result<u64, StorageError> {
-        if keys.is_empty() || !self.has_keys()? {
+        if keys.is_empty() || !self.has_table(OwnTable::Keys)? {
             return Ok(0);
         }
-        let changes_before = self.begin_write()?.total_changes();
-        let delete = |storage: &mut Self| {
+        self.begin_write()?;
+        let mut deleted = 0;
+        let mut delete = |storage: &mut Self| {
             let Place::Open(database) = &mut storage.place else {
                 return Ok(());
             };
-            keys.iter()
-                .try_for_each(|key| database.execute(DELETE, &[Param::Text(key.as_bytes())]))
+            for key in keys.iter().filter(|key| key.len() <= ENTRY_BYTES_MAX) {
+                database.execute(DELETE, &[Param::Text(key.as_bytes())])?;
+                deleted += database.changes();
+            }
+            Ok(())
         };
         match keys {
             [_] => delete(self)?,
             _ => self.atomically(delete)?,
         }
-        Ok(self.begin_write()?.total_changes() - changes_before)
-    }
-
-    /// Whether the table of keys exists.
-    fn has_keys(&mut self) -> Result<bool, StorageError> {
-        if let Some(known) = self.kv_table {
-            return Ok(known);
-        }
-        let Some(database) = self.open()? else {
-            return Ok(false);
-        };
-        let exists = database.integer(EXISTS)?.is_some();
-        self.kv_table = Some(exists);
-        Ok(exists)
+        Ok(deleted)
     }
 }
 
@@ -246,6 +232,12 @@ impl<'a> Range<'a> {
     }
 }
 
+/// What of a bound SQLite must see. Keys are shorter, so that they compare with
+/// this as with the whole; SQLite takes no longer text.
+fn bound(key: &[u8]) -> &[u8] {
+    &key[..key.len().min(ENTRY_BYTES_MAX + 1)]
+}
+
 /// The smallest bytes above everything that begins with `prefix`; none if there are none.
 fn first_after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
     let (last, rest) = prefix.split_last()?;
@@ -264,7 +256,7 @@ struct Found {
 
 impl Found {
     fn push(&mut self, key: String, value: Vec<u8>) -> Result<(), StorageError> {
-        self.size_bytes += key.len() + value.len();
+        self.size_bytes += size_of::<Entry>() + key.len() + value.len();
         if self.size_bytes > RESULT_BYTES_MAX {
             return Err(StorageError::Invalid(format!(
                 "The result is larger than {RESULT_BYTES_MAX} bytes; ask for fewer keys at a time."

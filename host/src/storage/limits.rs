@@ -36,8 +36,23 @@ pub const RESULT_BYTES_MAX: usize = 64 << 20;
 /// Cursors that are open at a time: each holds a statement.
 pub const CURSORS_MAX: usize = 64;
 
+/// A cursor that nobody read for so long gives way when there are too many: a body
+/// whose client is slow may well be read after seconds.
+pub const CURSOR_UNREAD: Duration = Duration::from_secs(30);
+
 /// Savepoints and transactions within each other: SQLite walks all of them at each change.
 pub const TRANSACTION_DEPTH_MAX: usize = 64;
+
+/// What SQLite may have allocated for one object at a time: a result of full size,
+/// or sixteen values of full size and what a sort keeps at hand.
+pub const MEMORY_BYTES_MAX: i64 = 64 << 20;
+
+/// A sort keeps so many pages of rows in memory before it writes them to a file.
+pub const SORT_PAGES_IN_MEMORY: i32 = 1000;
+
+/// The temporary files of one object together. They are written in the data
+/// directory, so that others wait when the disk is busy with them.
+pub const TEMP_BYTES_MAX: u64 = 1 << 30;
 
 /// Prepared statements kept for their next use: a few KB each.
 pub const CACHED_STATEMENTS_MAX: usize = 64;
@@ -45,23 +60,37 @@ pub const CACHED_STATEMENTS_MAX: usize = 64;
 /// A query longer than this is not kept: it is hardly ever run again.
 pub const CACHED_QUERY_BYTES_MAX: usize = 8 << 10;
 
-/// How long the statements of one call may run.
+/// How much CPU time the statements of one call may use.
 pub const STATEMENT_BUDGET: Duration = Duration::from_secs(30);
+
+/// How many times its budget a call may take by the clock: it may wait for a slow disk.
+pub const STATEMENT_WALL_FACTOR: u64 = 10;
 
 /// A statement that runs longer holds up the other objects of its thread.
 pub const SLOW_STATEMENT: Duration = Duration::from_millis(1);
+
+/// From so many pages on a cursor may not keep the WAL from being moved: what it
+/// has not read is copied. So a database takes at most its own limit, so many pages
+/// and what one transaction writes.
+pub const CURSOR_WAL_PAGES_MAX: u64 = 4 * CHECKPOINT_PAGES;
 
 /// A WAL of so many pages is moved into the database: reads search the WAL, and
 /// an unclean start reads all of it.
 pub const CHECKPOINT_PAGES: u64 = 1000;
 
-/// A WAL over this is moved into the database when the object goes to sleep.
-pub const CLOSE_WAL_BYTES_MAX: u64 = 256 << 10;
+/// A WAL over this is moved into the database when the object sleeps: a few commits,
+/// which cost no more than moving them would.
+pub const ASLEEP_WAL_BYTES_MAX: u64 = 16 << 10;
+/// An object whose WAL is longer keeps its connection while it is quiet: to open
+/// one reads all of the WAL.
+pub const REST_WAL_BYTES_MAX: u64 = 128 << 10;
+
+/// A row or a value inside SQLite: a row of a text and a blob of full size fits.
+pub const LENGTH_MAX: i32 = 4 << 20;
 
 /// Limits that SQLite keeps for us, the same as in Cloudflare's objects.
 pub const SQLITE_LIMITS: [(Limit, i32); 12] = [
-    // A row of a text and a blob of full size still fits.
-    (Limit::SQLITE_LIMIT_LENGTH, 4 << 20),
+    (Limit::SQLITE_LIMIT_LENGTH, LENGTH_MAX),
     (Limit::SQLITE_LIMIT_SQL_LENGTH, 100_000),
     (Limit::SQLITE_LIMIT_COLUMN, 100),
     (Limit::SQLITE_LIMIT_EXPR_DEPTH, 100),

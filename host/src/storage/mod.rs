@@ -8,9 +8,10 @@
 //!             open()                      open_for_write(), creates the file
 //! Unopened ───────────► Absent ─────────────────────────────────────► Open
 //!     ▲  └──────────────────────── open(), the file is there ──────────► │
-//!     └── detach(): a checkpoint failed, or a failed sync was recovered ◄┘
+//!     ├── detach(): a checkpoint failed, or a failed sync was recovered ◄┤
+//!     └── rest(): the object is quiet ◄──────────────────────────────────┘
 //!
-//! any ─── shut(), by close() or drop ───► closed
+//! any ─── part(), by close() or drop ───► closed, the rest is done by `folding`
 //! ```
 //!
 //! * **Absent**: the object has never written. It reads as empty; queries run on an
@@ -29,9 +30,14 @@
 //! * The WAL starts over only at length 0, durably: frames of an earlier round
 //!   must not appear under later ones.
 
+mod alarm;
+mod alarm_index;
 mod allowed;
+mod bounds;
 mod budget;
+mod build_flags;
 mod checkpoint;
+pub mod classes;
 mod committer;
 mod cursors;
 mod data_dir;
@@ -40,39 +46,64 @@ mod delete_all;
 mod disk;
 mod durable;
 mod errors;
+mod folding;
+mod functions;
+mod imprint;
+mod json;
 mod kv;
-mod limited;
 mod limits;
+mod memory;
 mod object_files;
 mod opening;
+mod own_tables;
+mod rest;
+pub mod roll;
 mod rules;
+mod schema;
+mod snapshot_file;
 mod sql;
 mod statement;
 mod statement_cache;
+mod sync_costs;
+mod sync_pool;
+mod syncing;
+mod temp_files;
 #[cfg(test)]
 mod tests;
-mod tokens;
-mod transaction_stack;
+mod text_search;
+pub(crate) mod transaction_stack;
 mod turns;
+mod utf8;
 mod value;
+mod vital_thread;
+mod zeros_ahead;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use alarm::{Alarm, AlarmNews};
+pub use alarm_index::{AlarmIndex, DueAlarm, ObjectName};
+pub use budget::Verdict;
 pub use committer::Committer;
 pub use data_dir::DataDir;
 pub use durable::{CommitNumber, Durability};
 pub use errors::StorageError;
+pub use imprint::{Files, Imprint, Stamp};
 pub use kv::{Entry, ListOptions};
 pub use limits::StorageLimits;
 pub use object_files::ObjectFiles;
-pub use turns::TurnEnd;
-pub use value::{Cursor, Row, Rows, Value};
+pub use rest::Traces;
+pub use snapshot_file::SnapshotFile;
+pub use value::{Part, Value};
 
+use alarm::AlarmChanges;
 use budget::Budget;
 use cursors::Cursors;
 use database::Database;
 use durable::Durable;
+use memory::Memory;
+use own_tables::OwnTables;
+use temp_files::TempSpace;
 use transaction_stack::TransactionStack;
 
 /// One object's database.
@@ -87,6 +118,8 @@ pub struct Storage {
     committer: Committer,
     durable: Arc<Durable>,
     budget: Arc<Budget>,
+    memory: Memory,
+    temp: Arc<TempSpace>,
     stack: TransactionStack,
     /// SQLite's transaction is open.
     began: bool,
@@ -94,10 +127,12 @@ pub struct Storage {
     /// Pages of the WAL at the newest commit.
     wal_pages: u64,
     checkpoint_at_pages: u64,
-    /// Whether the table of keys exists; none when that must be looked up.
-    kv_table: Option<bool>,
+    own_tables: OwnTables,
+    alarm_changes: AlarmChanges,
     /// A PRAGMA of the object may have changed the connection's settings.
     settings_touched: bool,
+    /// What `last_insert_rowid()` was when the connection was closed to rest.
+    last_rowid: i64,
     /// Why the turn was lost; nothing works until `rollback_turn`.
     lost: Option<String>,
     closed: bool,
@@ -114,7 +149,7 @@ enum Place {
 impl Storage {
     /// The storage of one object. Opens nothing yet.
     ///
-    /// `report` hears what becomes durable, on the committer's thread. It must be
+    /// `report` hears what becomes durable, on a thread of the committer. It must be
     /// quick and must not call storage.
     pub fn new(
         files: ObjectFiles,
@@ -126,18 +161,26 @@ impl Storage {
             cursors: Cursors::default(),
             place: Place::Unopened,
             empty: None,
-            durable: Arc::new(Durable::new(files.clone(), Box::new(report))),
+            durable: Arc::new(Durable::new(
+                files.clone(),
+                Box::new(report),
+                committer.failures(),
+            )),
+            temp: TempSpace::new(files.data_path().to_owned()),
             files,
             limits,
             committer: committer.clone(),
             budget: Arc::default(),
+            memory: Memory::default(),
             stack: TransactionStack::default(),
             began: false,
             committed: CommitNumber::ZERO,
             wal_pages: 0,
             checkpoint_at_pages: limits::CHECKPOINT_PAGES,
-            kv_table: None,
+            own_tables: OwnTables::default(),
+            alarm_changes: AlarmChanges::default(),
             settings_touched: false,
+            last_rowid: 0,
             lost: None,
             closed: false,
         }
@@ -145,13 +188,22 @@ impl Storage {
 
     /// The newest commit that output of now may reveal.
     ///
-    /// While a transaction is open that is the commit which will end it. An
-    /// outgoing call from inside one must not wait for that, see `committed`.
+    /// While a transaction is open that is the commit which will end it; for an
+    /// outgoing call see `newest_before_call`.
     pub fn newest_commit(&self) -> CommitNumber {
         if self.began {
             self.committed.next()
         } else {
             self.committed
+        }
+    }
+
+    /// The newest commit that an outgoing call waits for. A transaction of the object
+    /// may wait for the call in its turn, so what was written in it is not meant.
+    pub fn newest_before_call(&self) -> CommitNumber {
+        match self.stack.holds_the_turn() {
+            true => self.committed,
+            false => self.newest_commit(),
         }
     }
 
@@ -169,12 +221,6 @@ impl Storage {
     /// `recover_after_failed_sync` succeeds.
     pub fn is_broken(&self) -> bool {
         self.durable.failure().is_some()
-    }
-
-    /// Whether a statement has taken so long that statements of this object should
-    /// run where they hold up no others.
-    pub fn is_slow(&self) -> bool {
-        self.budget.is_slow()
     }
 
     /// How long the statements of one call may run.

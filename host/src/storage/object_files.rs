@@ -13,17 +13,24 @@
 //! * A database shorter than its first page was never used: it is written anew.
 //! * A new database never meets a WAL that was there before it.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use anyhow::{Result, bail};
-use cap_std::fs::{Dir, OpenOptions};
+use cap_std::fs::{Dir, Metadata, MetadataExt as _, OpenOptions};
 use rusqlite::Connection;
+use rustix::fs::AtFlags;
 
-use super::data_dir::DataDir;
+use super::alarm_index::ObjectName;
+use super::data_dir::{Claim, DataDir};
+use super::disk;
 use super::limits::PAGE_BYTES;
+use super::memory;
+use super::snapshot_file::SnapshotFile;
 
 /// How much of an object's files is proven durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +73,30 @@ impl ObjectFiles {
         })
     }
 
+    /// What tells the object from others in this data directory.
+    pub(super) fn name(&self) -> &Path {
+        &self.database
+    }
+
+    /// Which object it is.
+    pub(super) fn object_name(&self) -> ObjectName {
+        let text = |part: Option<&OsStr>| part.unwrap_or_default().to_string_lossy().into();
+        ObjectName {
+            folder: text(self.database.iter().next()),
+            id: text(self.database.file_stem()),
+        }
+    }
+
+    /// Takes the right to open the database; see `DataDir::claim`.
+    pub(super) fn claim(&self) -> Claim {
+        self.data.claim(&self.database)
+    }
+
+    /// The data directory.
+    pub(super) fn data_path(&self) -> &Path {
+        self.data.path()
+    }
+
     /// The absolute path of the database, for SQLite.
     pub(super) fn database_path(&self) -> PathBuf {
         self.data.path().join(&self.database)
@@ -73,12 +104,47 @@ impl ObjectFiles {
 
     /// Looks for the object's database.
     pub(super) fn find(&self) -> io::Result<Found> {
-        match self.length(&self.database)? {
-            Some(length) if length >= PAGE_BYTES => Ok(Found::Database {
-                wal_bytes: self.length(&self.wal)?.unwrap_or(0),
-            }),
-            _ => Ok(Found::Nothing),
+        self.data.require_found()?;
+        let database = match self.metadata(&self.database)? {
+            Some(database) if database.len() >= PAGE_BYTES => database,
+            _ => return Ok(Found::Nothing),
+        };
+        let wal = self.metadata(&self.wal)?;
+        if wal.is_none() {
+            self.data.set_log_nameless(&self.database);
         }
+        let wal_bytes = wal.map_or(0, |wal| wal.len());
+        if self.data.may_be_cached_only(database.ino()) {
+            self.forget_cached(wal_bytes)?;
+        }
+        Ok(Found::Database { wal_bytes })
+    }
+
+    /// Makes SQLite read from the disk what a sync may have failed to write.
+    ///
+    /// That is the log, and the page that a new database begins with. Any other page
+    /// of a database is written only while the log has it too, see `checkpoint`.
+    fn forget_cached(&self, wal_bytes: u64) -> io::Result<()> {
+        let dir = self.data.dir();
+        let first_page = PAGE_BYTES.cast_signed();
+        disk::forget_cached(&dir.open(&self.database)?.into_std(), first_page)?;
+        if wal_bytes > 0 {
+            disk::forget_cached(&dir.open(&self.wal)?.into_std(), 0)?;
+        }
+        Ok(())
+    }
+
+    /// Fails when what is written to this WAL would not be found again.
+    pub(super) fn require_found(&self, wal: &File) -> io::Result<()> {
+        let open = wal.metadata()?;
+        let found = rustix::fs::statat(self.data.dir(), &self.wal, AtFlags::SYMLINK_NOFOLLOW);
+        if found.is_ok_and(|found| (found.st_dev, found.st_ino) == (open.dev(), open.ino())) {
+            return Ok(());
+        }
+        Err(io::Error::new(
+            ErrorKind::NotFound,
+            "the object's log was removed or replaced under the server",
+        ))
     }
 
     /// Whether the database is one page of zeros.
@@ -92,9 +158,11 @@ impl ObjectFiles {
 
     /// Creates the database with one empty page.
     pub(super) fn create(&self) -> io::Result<()> {
+        self.data.require_found()?;
         match self.create_once() {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 self.data.dir().create_dir_all(self.directory())?;
+                self.data.set_directory_created(self.directory());
                 self.create_once()
             }
             other => other,
@@ -127,18 +195,56 @@ impl ObjectFiles {
         Ok(file.into_std())
     }
 
+    /// Opens the database and its log to look at them, as far as they are there.
+    pub(super) fn open_to_look(&self) -> io::Result<(Option<File>, Option<File>)> {
+        self.data.require_found()?;
+        let open = |path: &Path| match self.data.dir().open(path) {
+            Ok(file) => Ok(Some(file.into_std())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        };
+        Ok((open(&self.database)?, open(&self.wal)?))
+    }
+
+    /// Where the object's memory is kept while it sleeps.
+    pub fn snapshot(&self) -> SnapshotFile {
+        SnapshotFile::new(self.data.clone(), &self.database)
+    }
+
+    /// Does a power loss make the log vanish, whatever was synced in it?
+    pub(super) fn is_log_nameless(&self) -> bool {
+        self.data.is_log_nameless(&self.database)
+    }
+
     /// Makes the existence of the files durable: their names in their directories.
     pub(super) fn sync_directories(&self) -> io::Result<()> {
+        // Up to where a name is durable already.
         for directory in self.directory().ancestors() {
-            let path = self.data.path().join(directory);
-            File::open(path)?.sync_all()?;
+            disk::sync_directory(&self.data.path().join(directory))?;
+            if self.data.is_directory_durable(directory) {
+                break;
+            }
         }
+        for directory in self.directory().ancestors() {
+            self.data.set_directory_durable(directory);
+        }
+        self.data.set_log_named(&self.database);
         Ok(())
+    }
+
+    /// Removes the database, whose log is empty, and makes that durable.
+    pub(super) fn remove(&self) -> io::Result<()> {
+        let dir = self.data.dir();
+        remove_if_there(dir, &self.database)?;
+        disk::sync_directory(&self.data.path().join(self.directory()))?;
+        // Whether this name comes back does not matter: see `create_once`.
+        remove_if_there(dir, &self.wal)
     }
 
     /// Takes back what is not proven durable, so that it cannot appear again
     /// below what is written later.
     pub(super) fn discard_unproven(&self, proven: Proven) -> io::Result<()> {
+        self.data.require_found()?;
         let dir = self.data.dir();
         match proven {
             Proven::Nothing => {
@@ -150,7 +256,7 @@ impl ObjectFiles {
                 if wal.metadata()?.len() > bytes {
                     wal.set_len(bytes)?;
                 }
-                wal.sync_all()?;
+                disk::sync_file(&wal)?;
             }
         }
         self.data.set_proven(&self.database);
@@ -170,9 +276,9 @@ impl ObjectFiles {
         self.database.parent().unwrap_or(Path::new(""))
     }
 
-    fn length(&self, path: &Path) -> io::Result<Option<u64>> {
+    fn metadata(&self, path: &Path) -> io::Result<Option<Metadata>> {
         match self.data.dir().metadata(path) {
-            Ok(metadata) => Ok(Some(metadata.len())),
+            Ok(metadata) => Ok(Some(metadata)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -204,6 +310,7 @@ static TEMPLATE: LazyLock<Vec<u8>> = LazyLock::new(|| {
 fn template() -> rusqlite::Result<Vec<u8>> {
     /// Where the header of a database says how it is read and written; 2 is WAL.
     const FORMAT_VERSIONS: std::ops::Range<usize> = 18..20;
+    memory::install();
     let connection = Connection::open_in_memory()?;
     // The first write, of whatever, makes the first page.
     connection.execute_batch("PRAGMA page_size = 4096; PRAGMA user_version = 0;")?;

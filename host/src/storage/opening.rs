@@ -1,13 +1,15 @@
 //! When the database is opened, created, left and closed.
 
 use std::io;
+use std::sync::Arc;
 
 use rusqlite::ffi;
 
 use super::database::Database;
 use super::errors::StorageError;
-use super::limits::{CLOSE_WAL_BYTES_MAX, PAGE_BYTES};
-use super::object_files::{Found, Proven};
+use super::imprint::Imprint;
+use super::limits::{ASLEEP_WAL_BYTES_MAX, PAGE_BYTES};
+use super::object_files::Found;
 use super::{Place, Storage, durable};
 
 impl Storage {
@@ -36,6 +38,10 @@ impl Storage {
 
     /// The database to write to; creates it if need be.
     pub(super) fn open_for_write(&mut self) -> Result<&mut Database, StorageError> {
+        if matches!(&self.place, Place::Open(database) if database.is_read_only()) {
+            // Nothing of it can have been written. The disk may be in order again.
+            self.detach();
+        }
         if !matches!(self.place, Place::Open(_)) {
             self.open()?;
             if matches!(self.place, Place::Absent) {
@@ -57,6 +63,7 @@ impl Storage {
 
     fn find(&mut self) -> Result<Place, StorageError> {
         let files = self.files.clone();
+        self.committer.folding().reclaim(&files);
         if let Some(proven) = files.unproven() {
             files
                 .discard_unproven(proven)
@@ -75,13 +82,16 @@ impl Storage {
             }
             other => other?,
         };
+        database.set_last_rowid(std::mem::take(&mut self.last_rowid));
         // The file may be longer than what is valid of it; SQLite writes over the rest.
+        // One that can only be read does not tell; it is opened anew before a write.
         let pages = match wal_bytes {
             0 => 0,
+            _ if database.is_read_only() => 0,
             _ => database.wal_pages()?,
         };
         self.wal_pages = pages;
-        self.durable.opened(durable::wal_bytes(pages));
+        self.durable.opened(durable::wal_bytes(pages), wal_bytes);
         Ok(Place::Open(Box::new(database)))
     }
 
@@ -101,8 +111,9 @@ impl Storage {
         self.cursors.clear();
         self.place = Place::Unopened;
         self.empty = None;
-        self.kv_table = None;
+        self.own_tables.forget();
         self.settings_touched = false;
+        self.last_rowid = 0;
     }
 
     /// Brings the object back after a failed sync: discards what was never proven
@@ -114,7 +125,7 @@ impl Storage {
             return Ok(());
         }
         self.rollback_turn();
-        self.detach();
+        self.counted(Self::detach);
         self.files
             .discard_unproven(self.durable.proven())
             .map_err(|error| unavailable(&error))?;
@@ -122,39 +133,58 @@ impl Storage {
         Ok(())
     }
 
+    /// Whether it can be closed without waiting for the disk.
+    pub fn closes_at_once(&self) -> bool {
+        self.durable.is_settled()
+    }
+
     /// Ends the storage. What is not committed is undone, what is committed is
     /// durable when this returns without an error. Blocks.
     pub fn close(mut self) -> Result<(), StorageError> {
-        self.shut()
+        self.shut()?;
+        self.fold_soon(None);
+        Ok(())
+    }
+
+    /// The same. Says how to know the database again if it is what it is now.
+    pub fn close_with_imprint(mut self) -> Result<Imprint, StorageError> {
+        self.shut()?;
+        let imprint = Imprint::take(&self.files).map_err(|error| unavailable(&error));
+        self.fold_soon(imprint.as_ref().ok());
+        imprint
+    }
+
+    /// Is the database of this storage, which has not opened it yet, what it was when
+    /// the imprint was taken?
+    pub fn fits(&self, imprint: &Imprint) -> bool {
+        self.committer.folding().reclaim(&self.files);
+        self.files.unproven().is_none() && imprint.fits(&self.files)
     }
 
     fn shut(&mut self) -> Result<(), StorageError> {
+        self.part();
+        let settled = self.durable.settle(&self.files);
+        if settled.is_err() {
+            self.fold_soon(None);
+        }
+        settled.map_err(StorageError::Broken)
+    }
+
+    /// Parts from the connection; false when that was done before.
+    fn part(&mut self) -> bool {
         if std::mem::replace(&mut self.closed, true) {
-            return Ok(());
+            return false;
         }
         self.rollback_turn();
-        let proven = self.durable.wait();
-        if proven.is_ok()
-            && self.is_open()
-            && self.durable.wal_bytes() > CLOSE_WAL_BYTES_MAX
-            && let Err(error) = self.checkpoint()
-        {
-            // The WAL still has everything; the next to open the file goes on.
-            tracing::warn!(%error, "checkpoint at close failed");
+        self.counted(Self::detach);
+        true
+    }
+
+    fn fold_soon(&self, imprint: Option<&Imprint>) {
+        if self.durable.wal_bytes() > ASLEEP_WAL_BYTES_MAX {
+            let folding = self.committer.folding();
+            folding.fold(self.files.clone(), imprint.cloned());
         }
-        self.detach();
-        let settled = self.durable.wait().map_err(StorageError::Broken);
-        let proven = self.durable.proven();
-        // A file in which nothing was ever committed was never made durable either,
-        // and whoever finds it later could not know that.
-        if settled.is_err() || proven == Proven::Nothing {
-            self.files.set_unproven(proven);
-            // Best now; if the disk fails, whoever opens the file next tries again.
-            if let Err(error) = self.files.discard_unproven(proven) {
-                tracing::warn!(%error, "cannot discard what is not durable");
-            }
-        }
-        settled
     }
 
     /// Size of the database in bytes, free pages not counted.
@@ -177,12 +207,14 @@ impl Storage {
     ) -> Result<T, StorageError> {
         self.require_whole()?;
         self.budget.restart();
-        work(self).map_err(|error| {
-            let error = self.judge(error);
-            if let StorageError::Broken(message) = &error {
-                self.lost = Some(message.clone());
-            }
-            error
+        self.counted(|storage| {
+            work(storage).map_err(|error| {
+                let error = storage.judge(error);
+                if let StorageError::Broken(message) = &error {
+                    storage.lost = Some(message.clone());
+                }
+                error
+            })
         })
     }
 
@@ -197,8 +229,15 @@ impl Storage {
 
 impl Drop for Storage {
     fn drop(&mut self) {
-        if let Err(error) = self.shut() {
-            tracing::error!(%error, database = ?self.files.database_path(), "storage was lost");
+        if !self.part() {
+            return;
+        }
+        // Whoever drops a storage must not wait for the disk.
+        if self.durable.is_settled() {
+            self.fold_soon(None);
+        } else {
+            let durable = Arc::clone(&self.durable);
+            self.committer.folding().settle(self.files.clone(), durable);
         }
     }
 }

@@ -5,13 +5,13 @@
 
 use rusqlite::ffi;
 
-use super::allowed::is_free_name;
+use super::database::Database;
 use super::errors::StorageError;
 use super::limits::{RESULT_BYTES_MAX, VALUE_BYTES_MAX};
+use super::rules::Settings;
 use super::statement::Param;
 use super::statement_cache::Prepared;
-use super::tokens::rename_target;
-use super::value::{Row, Rows, Value};
+use super::value::{Row, Rows, Value, row_bytes};
 use super::{Place, Storage};
 
 const NO_STATEMENT: &str = "SQL code did not contain a statement.";
@@ -30,7 +30,7 @@ impl Storage {
         self.call(|storage| {
             let changes_before = storage.total_changes();
             let (mut prepared, query) = storage.prepare_last(query, params)?;
-            let rows = storage.run_to_end(&mut prepared, params);
+            let rows = storage.run_to_end(&mut prepared, params, RESULT_BYTES_MAX);
             let columns = prepared.statement.column_names();
             storage.keep(query, prepared);
             Ok(Rows {
@@ -58,12 +58,8 @@ impl Storage {
         }
         let mut rest = query;
         loop {
-            let (mut prepared, used) = self.prepare(rest)?;
-            let (this, after) = rest.split_at_checked(used).unwrap_or((rest, ""));
-            let after = after.trim_start_matches(WHITE_SPACE);
-            if prepared.seen.alters() {
-                require_free_target(this)?;
-            }
+            let (mut prepared, used) = self.prepare(rest, params.len())?;
+            let after = after_statement(rest, used);
             let parameter_count = prepared.statement.parameter_count();
             if after.is_empty() {
                 if parameter_count != params.len() {
@@ -77,27 +73,30 @@ impl Storage {
             }
             self.begin_statement(&prepared)?;
             // One step does all that a statement writes; its rows are not wanted.
-            let step = prepared.statement.step();
-            drop(prepared);
-            step?;
+            self.keep_names(&mut prepared, |prepared| {
+                prepared.statement.step().map(|_| ())
+            })?;
             rest = after;
         }
     }
 
-    /// Runs a statement to its end and collects its rows.
+    /// Runs a statement to its end and collects its rows, up to so many bytes.
     pub(super) fn run_to_end(
         &mut self,
         prepared: &mut Prepared,
         params: &[Value],
+        bytes_max: usize,
     ) -> Result<Vec<Row>, StorageError> {
         let params: Vec<Param<'_>> = params.iter().map(Into::into).collect();
         self.begin_statement(prepared)?;
         let mut rows = Vec::new();
         if prepared.writes() && prepared.statement.column_count() > 0 {
             // Rows over the limit must leave nothing changed.
-            self.atomically(|_| collect(prepared, &params, &mut rows))?;
+            self.atomically(|_| collect(prepared, &params, bytes_max, &mut rows))?;
         } else {
-            collect(prepared, &params, &mut rows)?;
+            self.keep_names(prepared, |prepared| {
+                collect(prepared, &params, bytes_max, &mut rows)
+            })?;
         }
         Ok(rows)
     }
@@ -114,16 +113,32 @@ impl Storage {
     }
 
     /// Prepares the first statement of `sql` on the database that it will run on.
-    fn prepare(&mut self, sql: &str) -> Result<(Prepared, usize), StorageError> {
+    fn prepare(
+        &mut self,
+        sql: &str,
+        param_count: usize,
+    ) -> Result<(Prepared, usize), StorageError> {
         let none = || StorageError::Invalid(NO_STATEMENT.to_owned());
-        let found = self.open_to_query()?.prepare(sql)?;
-        let (prepared, used) = found.ok_or_else(none)?;
+        // A PRAGMA has no parameters: as the last statement it does not fit, and
+        // must then change nothing.
+        let settings = match param_count {
+            0 => Settings::Free,
+            _ => Settings::Held,
+        };
+        let mut found = self.open_to_query()?.prepare(sql, settings);
+        if found.is_err() && settings == Settings::Held && self.open_to_query()?.saw_setting() {
+            require_further_statement(sql, &Database::empty(&self.budget)?)?;
+            found = self.open_to_query()?.prepare(sql, Settings::Free);
+        }
+        let (prepared, used) = found?.ok_or_else(none)?;
         let needs_file = prepared.writes() || prepared.seen.sets();
         if self.is_open() || !needs_file {
             return Ok((prepared, used));
         }
         drop(prepared);
-        self.open_for_write()?.prepare(sql)?.ok_or_else(none)
+        self.open_for_write()?
+            .prepare(sql, Settings::Free)?
+            .ok_or_else(none)
     }
 
     /// Begins what a statement needs before its first step.
@@ -135,7 +150,7 @@ impl Storage {
         Ok(())
     }
 
-    fn total_changes(&self) -> u64 {
+    pub(super) fn total_changes(&self) -> u64 {
         match &self.place {
             Place::Open(database) => database.total_changes(),
             // A connection counts from 0.
@@ -147,16 +162,21 @@ impl Storage {
 fn collect(
     prepared: &mut Prepared,
     params: &[Param<'_>],
+    bytes_max: usize,
     rows: &mut Vec<Row>,
 ) -> Result<(), StorageError> {
+    let way_out = if prepared.writes() {
+        "a statement that writes must be able to return all of it at once: return less"
+    } else {
+        "read it with a cursor or add a LIMIT"
+    };
     let mut size_bytes = 0;
     prepared.statement.run(params, |columns| {
         let row = columns.row();
-        size_bytes += row.iter().map(Value::size_bytes).sum::<usize>();
-        if size_bytes > RESULT_BYTES_MAX {
+        size_bytes += row_bytes(&row);
+        if size_bytes > bytes_max {
             return Err(StorageError::Invalid(format!(
-                "The result of the SQL query is larger than {RESULT_BYTES_MAX} bytes; \
-                 read it with a cursor or add a LIMIT."
+                "The result of the SQL query is larger than {bytes_max} bytes; {way_out}."
             )));
         }
         rows.push(row);
@@ -181,14 +201,17 @@ fn require_sizes(params: &[Value]) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// SQLite does not ask about the new name of a table.
-fn require_free_target(alter: &str) -> Result<(), StorageError> {
-    match rename_target(alter) {
-        Some(name) if !is_free_name(&name) => Err(StorageError::sqlite(
-            ffi::SQLITE_AUTH,
-            "not authorized",
-            None,
-        )),
-        _ => Ok(()),
+/// Refuses a PRAGMA that is the last statement of `sql`; `scratch` finds its end.
+fn require_further_statement(sql: &str, scratch: &Database) -> Result<(), StorageError> {
+    match scratch.prepare(sql, Settings::Free)? {
+        Some((_, used)) if !after_statement(sql, used).is_empty() => Ok(()),
+        _ => Err(StorageError::Invalid(WRONG_PARAMETERS.to_owned())),
     }
+}
+
+/// What comes after the first statement of `sql`, which takes `used` bytes.
+fn after_statement(sql: &str, used: usize) -> &str {
+    sql.get(used..)
+        .unwrap_or_default()
+        .trim_start_matches(WHITE_SPACE)
 }

@@ -1,8 +1,8 @@
 //! How a statement is prepared, bound, stepped and read: SQLite's C interface.
 //!
-//! This is the only file of storage that calls into SQLite's C interface by
-//! itself. rusqlite does the rest; it lacks cursors that outlive a call, the
-//! place of an error, and a WAL hook with a state.
+//! rusqlite does the rest; it lacks cursors that outlive a call, the place of an
+//! error, and a WAL hook with a state. The C interface is used by itself here, for
+//! what SQLite calls (`memory`, `temp_files`) and for functions of our own.
 //!
 //! Invariants:
 //!
@@ -293,6 +293,12 @@ impl Columns<'_> {
             }
         }
     }
+}
+
+/// Makes `last_insert_rowid()` answer as on another connection.
+pub fn set_last_rowid(connection: &Connection, rowid: i64) {
+    // SAFETY: the handle is used while the connection is borrowed.
+    unsafe { ffi::sqlite3_set_last_insert_rowid(connection.handle(), rowid) };
 }
 
 /// How many pages the WAL has after the newest commit; 0 when none has happened

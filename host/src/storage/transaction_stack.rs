@@ -7,6 +7,9 @@
 //!
 //! * Numbers grow and are never used again.
 //! * Only the innermost one can be ended.
+//! * A transaction lies in the innermost open one, which its caller names, and in
+//!   the savepoints that are open within that: they end within the turn, so whoever
+//!   calls meanwhile is inside them.
 //! * If SQLite knows one, it knows all outside it.
 //!
 //! This module decides and performs no I/O.
@@ -62,9 +65,27 @@ impl TransactionStack {
         Some(self.last_number)
     }
 
+    /// The newest number.
+    pub fn last_number(&self) -> u64 {
+        self.last_number
+    }
+
+    /// Gives no level a number up to this one.
+    pub fn go_on_after(&mut self, last: u64) {
+        self.last_number = self.last_number.max(last);
+    }
+
     /// The innermost level, by its number.
     pub fn innermost(&self) -> Option<u64> {
         self.levels.last().map(|level| level.number)
+    }
+
+    /// The innermost transaction, whatever savepoints are open within it. A new
+    /// transaction must name it.
+    pub fn innermost_transaction(&self) -> Option<u64> {
+        let transactions = |level: &&Level| level.kind == Kind::Transaction;
+        let innermost = self.levels.iter().rev().find(transactions);
+        innermost.map(|level| level.number)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -171,8 +192,20 @@ mod tests {
         stack.open(Kind::Savepoint);
         stack.open(Kind::Transaction);
         assert_eq!(begin_all(&mut stack), [1, 2]);
+        assert_eq!(stack.innermost_transaction(), Some(2));
         assert!(!stack.holds_the_turn());
         assert_eq!(stack.ending(), Ending::Savepoint(2));
+    }
+
+    #[test]
+    fn a_savepoint_is_no_transaction_to_begin_within() {
+        let mut stack = TransactionStack::default();
+        stack.open(Kind::Savepoint);
+        assert_eq!(stack.innermost_transaction(), None);
+        stack.open(Kind::Transaction);
+        stack.open(Kind::Savepoint);
+        assert_eq!(stack.innermost_transaction(), Some(2));
+        assert_eq!(stack.innermost(), Some(3));
     }
 
     #[test]

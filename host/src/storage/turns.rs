@@ -16,7 +16,7 @@ use rusqlite::ffi;
 
 use super::database::Database;
 use super::errors::StorageError;
-use super::limits::TRANSACTION_DEPTH_MAX;
+use super::limits::{CURSOR_WAL_PAGES_MAX, TRANSACTION_DEPTH_MAX};
 use super::transaction_stack::{Ending, Kind};
 use super::{CommitNumber, Place, Storage};
 
@@ -25,9 +25,6 @@ const CONSTRAINTS_VIOLATED: &str = "Durable Object was reset and rolled back to 
 
 const SAVEPOINT_OPEN: &str = "Durable Object was reset because it waited with an open savepoint. \
      End the savepoint before waiting, or use a transaction.";
-
-const TIMED_OUT: &str =
-    "Durable Object storage operation exceeded timeout which caused object to be reset.";
 
 /// What `end_turn` did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +41,10 @@ impl Storage {
     ///
     /// Fails with `Broken`; the turn is then undone.
     pub fn end_turn(&mut self) -> Result<TurnEnd, StorageError> {
+        self.counted(Self::end_this_turn)
+    }
+
+    fn end_this_turn(&mut self) -> Result<TurnEnd, StorageError> {
         if let Err(error) = self.require_whole() {
             self.rollback_turn();
             return Err(error);
@@ -74,16 +75,18 @@ impl Storage {
     ///
     /// What it said since the last commit must be discarded too.
     pub fn rollback_turn(&mut self) {
-        self.lost = None;
-        self.cursors.clear();
-        self.forget_turn();
-        if self.settings_touched
-            && let Place::Open(database) = &mut self.place
-            && let Err(error) = database.restore_settings()
-        {
-            tracing::warn!(%error, "cannot restore the database's settings");
-        }
-        self.settings_touched = false;
+        self.counted(|storage| {
+            storage.lost = None;
+            storage.cursors.clear();
+            storage.forget_turn();
+            if storage.settings_touched
+                && let Place::Open(database) = &mut storage.place
+                && let Err(error) = database.restore_settings()
+            {
+                tracing::warn!(%error, "cannot restore the database's settings");
+            }
+            storage.settings_touched = false;
+        });
     }
 
     /// Opens a savepoint within the turn.
@@ -91,9 +94,11 @@ impl Storage {
         self.call(|storage| storage.push(Kind::Savepoint))
     }
 
-    /// Opens a transaction that may last over turns. Commits the turn so far.
-    pub fn begin(&mut self) -> Result<u64, StorageError> {
+    /// Opens a transaction that may last over turns, in the one named. Commits the
+    /// turn so far.
+    pub fn begin(&mut self, within: Option<u64>) -> Result<u64, StorageError> {
         self.call(|storage| {
+            storage.require_innermost_transaction(within)?;
             if storage.stack.is_empty() && storage.began {
                 storage.commit_turn()?;
             }
@@ -135,7 +140,7 @@ impl Storage {
                     storage.execute("RELEASE _cf_savepoint")?;
                 }
             }
-            storage.kv_table = None;
+            storage.own_tables.forget();
             storage.stack.close();
             Ok(())
         })
@@ -144,6 +149,11 @@ impl Storage {
     /// Whether a transaction of the object holds the turns' writes back.
     pub fn in_transaction(&self) -> bool {
         self.stack.holds_the_turn()
+    }
+
+    /// Whether a savepoint is open. It must end before the object waits.
+    pub fn has_savepoint(&self) -> bool {
+        self.stack.has_savepoint()
     }
 
     /// The database, with everything begun that a write needs.
@@ -180,7 +190,7 @@ impl Storage {
         let ended = self.open_for_write()?.is_autocommit();
         if done.is_err() && !ended {
             self.execute("ROLLBACK TO _cf_atomic")?;
-            self.kv_table = None;
+            self.own_tables.forget();
         }
         if !ended {
             self.execute("RELEASE _cf_atomic")?;
@@ -193,10 +203,11 @@ impl Storage {
         if !matches!(error, StorageError::Sqlite { .. }) {
             return error;
         }
-        if self.budget.is_exhausted() {
+        if let Some(reason) = self.budget.why_stopped() {
             self.rollback_turn();
-            return StorageError::Broken(TIMED_OUT.to_owned());
+            return StorageError::Broken(reason);
         }
+        let error = self.explain(error);
         let ended = match &self.place {
             Place::Open(database) => database.is_autocommit(),
             Place::Unopened | Place::Absent => false,
@@ -230,6 +241,7 @@ impl Storage {
     pub(super) fn record(&mut self, wal_pages: Option<u64>) -> CommitNumber {
         if let Some(pages) = wal_pages {
             self.wal_pages = pages;
+            self.durable.write_ahead(pages);
         }
         let (number, enqueue) = self.durable.record(wal_pages);
         self.committed = number;
@@ -242,7 +254,8 @@ impl Storage {
     /// Undoes SQLite's transaction and forgets the object's.
     pub(super) fn forget_turn(&mut self) {
         self.stack.clear();
-        self.kv_table = None;
+        self.own_tables.forget();
+        self.forget_notice();
         if !std::mem::take(&mut self.began) {
             return;
         }
@@ -262,10 +275,15 @@ impl Storage {
         if !self.began {
             return Ok(self.committed);
         }
+        self.await_notice()?;
         self.execute("COMMIT")?;
         self.began = false;
         let pages = self.open_for_write()?.take_committed_pages();
-        Ok(self.record(pages))
+        let number = self.record(pages);
+        if self.wal_pages >= CURSOR_WAL_PAGES_MAX && self.cursors.any_running() {
+            self.buffer_cursors();
+        }
+        Ok(number)
     }
 
     /// Runs a statement of the host on the open database.
@@ -279,6 +297,20 @@ impl Storage {
                 "At most {TRANSACTION_DEPTH_MAX} transactions and savepoints can be open at a time."
             ))
         })
+    }
+
+    /// Refuses to nest a transaction in one that its caller does not mean.
+    fn require_innermost_transaction(&self, named: Option<u64>) -> Result<(), StorageError> {
+        match (self.stack.innermost_transaction(), named) {
+            (open, named) if open == named => Ok(()),
+            (Some(open), _) => Err(StorageError::Invalid(format!(
+                "Transaction {open} is open; begin within it, or wait until it has ended."
+            ))),
+            (None, named) => Err(StorageError::Invalid(format!(
+                "Transaction {} is not open; begin within none.",
+                named.unwrap_or_default()
+            ))),
+        }
     }
 
     fn require_innermost(&self, number: u64) -> Result<(), StorageError> {

@@ -12,18 +12,30 @@ pub enum Value {
 }
 
 impl Value {
-    /// What the value counts towards the limit of a result.
-    pub(super) fn size_bytes(&self) -> usize {
+    fn size_bytes(&self) -> usize {
         let content = match self {
             Self::Null | Self::Integer(_) | Self::Real(_) => 0,
             Self::Text(text) => text.len(),
             Self::Blob(bytes) => bytes.len(),
         };
-        8 + content
+        VALUE_BYTES + content
     }
 }
 
 pub type Row = Vec<Value>;
+
+/// What a value takes beside its content.
+const VALUE_BYTES: usize = 32;
+
+/// What a row takes beside its values.
+const ROW_BYTES: usize = 24;
+
+const _: () = assert!(size_of::<Value>() <= VALUE_BYTES && size_of::<Row>() <= ROW_BYTES);
+
+/// What a row counts towards the limit of a result: the memory that it takes.
+pub(super) fn row_bytes(row: &Row) -> usize {
+    ROW_BYTES + row.iter().map(Value::size_bytes).sum::<usize>()
+}
 
 /// What a query gave.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,9 +47,13 @@ pub struct Rows {
     pub changes: u64,
 }
 
-/// A query whose rows are read in parts.
+/// What a query gave first, of rows that are read in parts.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Cursor {
-    pub id: u64,
+pub struct Part {
     pub columns: Vec<String>,
+    pub rows: Vec<Row>,
+    /// As in [`Rows`].
+    pub changes: u64,
+    /// Gives the rows that are left.
+    pub cursor: Option<u64>,
 }

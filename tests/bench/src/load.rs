@@ -12,6 +12,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use tokio::task::JoinHandle;
 
 use crate::connection::Connection;
 use crate::statistics::percentile;
@@ -28,6 +29,9 @@ pub struct Plan {
     pub names: Names,
     pub after: String,
     pub connections: usize,
+    /// A connection's requests are at least so far apart. An answer that is late
+    /// delays the next ones, which count from when they were due.
+    pub pace: Duration,
     /// How long to ask before anything is counted.
     pub warm_up: Duration,
     pub until: Until,
@@ -48,6 +52,8 @@ pub enum Names {
 pub enum Until {
     Elapsed(Duration),
     Requests(u64),
+    /// Until what it runs beside is over.
+    Stopped,
 }
 
 #[derive(Clone, Copy)]
@@ -97,11 +103,28 @@ impl Outcome {
 
 /// Runs the plan. `on_start` is called when the warm-up is over.
 pub fn run(plan: &Plan, on_start: impl FnOnce()) -> Result<Outcome> {
+    run_beside(plan, None, on_start)
+}
+
+/// Runs the plan while another one goes on, whose answers must be right too.
+pub fn run_beside(plan: &Plan, attack: Option<&Plan>, on_start: impl FnOnce()) -> Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, drive(plan, on_start))
+    local.block_on(&runtime, async {
+        let attacking = match attack {
+            Some(attack) => Some(begin(attack).await?),
+            None => None,
+        };
+        let outcome = drive(plan, on_start).await?;
+        if let Some((shared, _)) = attacking {
+            let attack = shared.outcome.borrow();
+            attack.check().context("the attack")?;
+            ensure!(attack.acknowledged > 0, "the attack was never answered");
+        }
+        Ok(outcome)
+    })
 }
 
 /// One request on a connection of its own.
@@ -125,19 +148,19 @@ struct Shared {
     outcome: RefCell<Outcome>,
 }
 
-async fn drive(plan: &Plan, on_start: impl FnOnce()) -> Result<Outcome> {
+/// Opens the plan's connections and begins to ask.
+async fn begin(plan: &Plan) -> Result<(Rc<Shared>, Vec<JoinHandle<()>>)> {
     let mut connections = Vec::new();
     for _ in 0..plan.connections {
         connections.push(Connection::open(plan.address).await?);
     }
-    let counted_from = Instant::now() + plan.warm_up;
     let shared = Rc::new(Shared {
         next: Cell::new(0),
-        counted_from,
+        counted_from: Instant::now() + plan.warm_up,
         outcome: RefCell::default(),
     });
     shared.outcome.borrow_mut().latencies_ns.reserve(1 << 20);
-    let loops: Vec<_> = connections
+    let loops = connections
         .into_iter()
         .enumerate()
         .map(|(number, connection)| {
@@ -149,12 +172,19 @@ async fn drive(plan: &Plan, on_start: impl FnOnce()) -> Result<Outcome> {
             ))
         })
         .collect();
+    Ok((shared, loops))
+}
+
+async fn drive(plan: &Plan, on_start: impl FnOnce()) -> Result<Outcome> {
+    let (shared, loops) = begin(plan).await?;
+    let counted_from = shared.counted_from;
     tokio::time::sleep_until(counted_from.into()).await;
     on_start();
     let longest = ANSWERS_WAIT_MAX
         + match plan.until {
             Until::Elapsed(duration) => duration,
             Until::Requests(count) => Duration::from_millis(20 * count),
+            Until::Stopped => Duration::ZERO,
         };
     let all = async {
         for one in loops {
@@ -176,12 +206,14 @@ async fn ask_in_a_loop(plan: Plan, shared: Rc<Shared>, mut connection: Connectio
     let mut written = None;
     let mut random = Random::new(seed);
     let mut last = 0;
+    let mut due = Instant::now();
     loop {
+        let begun = wait_until_due(&mut due, plan.pace).await;
         let place = shared.next.get();
-        let begun = Instant::now();
         let over = match plan.until {
             Until::Elapsed(duration) => begun >= shared.counted_from + duration,
             Until::Requests(count) => place >= count,
+            Until::Stopped => false,
         };
         if over {
             return;
@@ -225,6 +257,21 @@ async fn ask_in_a_loop(plan: Plan, shared: Rc<Shared>, mut connection: Connectio
         };
         shared.outcome.borrow_mut().note(wrong);
     }
+}
+
+/// From when the next request counts: now, or earlier if it should have been sent
+/// when the one before was not answered yet.
+async fn wait_until_due(due: &mut Instant, pace: Duration) -> Instant {
+    if pace.is_zero() {
+        return Instant::now();
+    }
+    let was_due = *due;
+    *due += pace;
+    if was_due < Instant::now() {
+        return was_due;
+    }
+    tokio::time::sleep_until(was_due.into()).await;
+    Instant::now()
 }
 
 impl Outcome {

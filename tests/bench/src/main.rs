@@ -2,6 +2,7 @@
 
 mod ceiling;
 mod connection;
+mod crowd;
 mod disk;
 mod disturbance;
 mod load;

@@ -8,6 +8,10 @@
 //! * Of several attempts the one that others disturbed least counts, whatever
 //!   its value.
 
+mod calls;
+mod evicted;
+mod sockets;
+
 use std::cell::Cell;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -17,7 +21,7 @@ use crate::disturbance::{Meter, QUIET_SHARE, Usage, wait_for_quiet};
 use crate::load::{self, Expect, Names, Outcome, Plan, Until};
 use crate::prepare::Prepared;
 use crate::process::proportional_memory_kb;
-use crate::rows::{Class, Row, Task, Unit};
+use crate::rows::{Attack, Class, Row, Task, Unit};
 use crate::servers::{EVICTED_AFTER, Kind, Residence, Server, Touched};
 use crate::statistics::{median, percentile};
 
@@ -32,6 +36,9 @@ const WARM_UP: Duration = Duration::from_millis(500);
 const TOUCHES: u64 = 500;
 const LIVE_OBJECTS: u64 = 2000;
 const STARTS: u32 = 5;
+/// How often a neighbour under attack is asked: rarely, so that it alone is no load.
+const PACE: Duration = Duration::from_millis(4);
+const ATTACKERS: usize = 16;
 /// Long enough for allocators and background work to come to rest.
 const SETTLE: Duration = Duration::from_secs(2);
 
@@ -78,9 +85,18 @@ impl Measurer {
                     objects,
                     connections,
                 } => self.measure_loop(row.unit, server, class, objects, connections),
+                Task::Neighbour { attack } => self.measure_neighbour(server, attack),
                 Task::FirstTouch { class } => self.measure_first_touch(server, class),
                 Task::Wake { writes } => self.measure_wake(server, writes),
-                Task::Memory { .. } | Task::Start => {
+                Task::StubCall => self.measure_stub_call(server),
+                Task::Alarms => self.measure_alarms(server),
+                Task::SocketWake => self.measure_socket_wake(server),
+                Task::FanOut => self.measure_fan_out(server),
+                Task::Chat => self.measure_chat(server),
+                Task::Memory { .. }
+                | Task::EvictedMemory
+                | Task::SocketMemory { .. }
+                | Task::Start => {
                     unreachable!("{} needs a server of its own", row.name)
                 }
             };
@@ -112,6 +128,10 @@ impl Measurer {
     ) -> Result<Measured> {
         match row.task {
             Task::Memory { class } => self.measure_memory(kind, class, prepared),
+            Task::EvictedMemory => self.measure_evicted_memory(kind, prepared),
+            Task::SocketMemory { per_object } => {
+                self.measure_socket_memory(kind, per_object, prepared)
+            }
             Task::Start => self.measure_start(kind, prepared),
             _ => unreachable!("{} is measured on a server that is up", row.name),
         }
@@ -158,7 +178,7 @@ impl Measurer {
             },
             ..plan(server, class, &before, 8, objects)
         };
-        let (outcome, usage) = metered(server, &plan)?;
+        let (outcome, usage) = metered(server, &plan, None)?;
         if class == Class::Counter {
             let written = prepared.acknowledged + outcome.acknowledged;
             check_counters(server, &before, objects, written)?;
@@ -168,6 +188,38 @@ impl Measurer {
             _ => outcome.p50_us()?,
         };
         Ok(Measured::timed(value, &outcome, usage))
+    }
+
+    fn measure_neighbour(
+        &mut self,
+        server: &mut Server,
+        attack: Option<Attack>,
+    ) -> Result<Measured> {
+        self.wait_for_quiet();
+        let attack = attack.map(|attack| Plan {
+            names: Names::Random(ATTACKERS as u64),
+            after: format!("/{}", attack.path()),
+            warm_up: WARM_UP,
+            until: Until::Stopped,
+            expect: Expect::NumberFrom(1),
+            ..plan(
+                server,
+                Class::Greedy,
+                &self.fresh_path(Class::Greedy),
+                ATTACKERS,
+                0,
+            )
+        });
+        let plan = Plan {
+            names: Names::Always(0),
+            warm_up: WARM_UP,
+            until: Until::Elapsed(self.loop_duration),
+            pace: PACE,
+            ..plan(server, Class::Echo, &self.fresh_path(Class::Echo), 1, 0)
+        };
+        let (outcome, usage) = metered(server, &plan, attack.as_ref())?;
+        let p99_ns = percentile(&outcome.latencies_ns, 0.99).context("nothing was answered")?;
+        Ok(Measured::timed(p99_ns as f64 / 1000.0, &outcome, usage))
     }
 
     fn measure_first_touch(&mut self, server: &mut Server, class: Class) -> Result<Measured> {
@@ -181,7 +233,7 @@ impl Measurer {
             },
             ..plan(server, class, &before, 1, TOUCHES)
         };
-        let (outcome, usage) = metered(server, &plan)?;
+        let (outcome, usage) = metered(server, &plan, None)?;
         if class == Class::Counter {
             server.touched = Some(Touched {
                 before,
@@ -212,7 +264,7 @@ impl Measurer {
             plan.after = "/born".to_string();
             plan.expect = Expect::NumberFrom(now_ms);
         }
-        let (outcome, usage) = metered(server, &plan)?;
+        let (outcome, usage) = metered(server, &plan, None)?;
         if writes {
             let expected = TOUCHES * touched.writes_each;
             ensure!(
@@ -258,12 +310,7 @@ impl Measurer {
             value > 0.0,
             "{LIVE_OBJECTS} live objects made the process no larger"
         );
-        Ok(Measured {
-            value,
-            answers: outcome.acknowledged,
-            p99_us: None,
-            usage: None,
-        })
+        Ok(Measured::memory(value, outcome.acknowledged))
     }
 
     fn measure_start(&mut self, kind: Kind, prepared: &Prepared) -> Result<Measured> {
@@ -301,6 +348,15 @@ impl Measured {
         }
     }
 
+    fn memory(kilobytes: f64, answers: u64) -> Measured {
+        Measured {
+            value: kilobytes,
+            answers,
+            p99_us: None,
+            usage: None,
+        }
+    }
+
     fn others(&self) -> f64 {
         self.usage.map_or(0.0, |usage| usage.others)
     }
@@ -314,6 +370,7 @@ fn plan(server: &Server, class: Class, before: &str, connections: usize, count: 
         names: Names::Sequence,
         after: if class == Class::Counter { "/sql" } else { "" }.to_string(),
         connections,
+        pace: Duration::ZERO,
         warm_up: Duration::ZERO,
         until: Until::Requests(count),
         expect: expected(server.kind, class),
@@ -328,10 +385,12 @@ fn expected(kind: Kind, class: Class) -> Expect {
     }
 }
 
-/// Runs a plan and says who used the CPU after its warm-up.
-fn metered(server: &Server, plan: &Plan) -> Result<(Outcome, Usage)> {
+/// Runs a plan, beside an attack if one is given, and says who used the CPU after
+/// its warm-up.
+fn metered(server: &Server, plan: &Plan, attack: Option<&Plan>) -> Result<(Outcome, Usage)> {
     let meter = Cell::new(None);
-    let outcome = load::run(plan, || meter.set(Some(Meter::start(server.pid()))))?;
+    let on_start = || meter.set(Some(Meter::start(server.pid())));
+    let outcome = load::run_beside(plan, attack, on_start)?;
     let usage = meter.take().context("the load never began")?.end();
     outcome.check()?;
     Ok((outcome, usage))

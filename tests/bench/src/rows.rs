@@ -15,7 +15,7 @@ pub struct Row {
 
 #[derive(Clone, Copy, PartialEq)]
 pub enum Unit {
-    /// The median of latencies; less is better.
+    /// The median of latencies, or what the label says; less is better.
     Micros,
     /// Answers per second; more is better.
     PerSecond,
@@ -42,14 +42,45 @@ pub enum Task {
         objects: u64,
         connections: usize,
     },
+    /// An echo asked at a steady pace while objects of this kind work without pause,
+    /// or while none does.
+    Neighbour { attack: Option<Attack> },
     /// Objects that never existed, one after the other.
     FirstTouch { class: Class },
     /// The counters of the first touches, after they were evicted.
     Wake { writes: bool },
     /// What an object that is live and idle occupies.
     Memory { class: Class },
+    /// What an object occupies that was evicted.
+    EvictedMemory,
+    /// What a WebSocket occupies whose object was evicted.
+    SocketMemory { per_object: Crowding },
+    /// A message through the WebSocket of an object that was evicted, and its echo.
+    SocketWake,
+    /// What one says and a thousand hear.
+    FanOut,
+    /// What one of ten says, which is written down, until all have heard it.
+    Chat,
+    /// A hundred alarms a second.
+    Alarms,
+    /// One object asks another.
+    StubCall,
     /// From the start of the process to an object's first answer.
     Start,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum Crowding {
+    AllOnOne,
+    OneEach,
+}
+
+/// How an object takes more than its share; each answer takes some 100 ms.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Attack {
+    SlowSql,
+    Spin,
+    Log,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -57,6 +88,10 @@ pub enum Class {
     Echo,
     Counter,
     SqlRead,
+    Greedy,
+    Room,
+    Bell,
+    Caller,
 }
 
 pub const ECHO_ALONE: &str = "echo-c1";
@@ -147,6 +182,44 @@ pub const ROWS: &[Row] = &[
         },
     },
     Row {
+        name: "neighbour",
+        label: "echo at a steady pace, p99",
+        unit: Unit::Micros,
+        aim_times: 2.0,
+        ceiling: Ceiling::None,
+        task: Task::Neighbour { attack: None },
+    },
+    Row {
+        name: "neighbour-sql",
+        label: "… beside 16 objects with slow SQL",
+        unit: Unit::Micros,
+        aim_times: 10.0,
+        ceiling: Ceiling::None,
+        task: Task::Neighbour {
+            attack: Some(Attack::SlowSql),
+        },
+    },
+    Row {
+        name: "neighbour-spin",
+        label: "… beside 16 objects that spin",
+        unit: Unit::Micros,
+        aim_times: 10.0,
+        ceiling: Ceiling::None,
+        task: Task::Neighbour {
+            attack: Some(Attack::Spin),
+        },
+    },
+    Row {
+        name: "neighbour-log",
+        label: "… beside 16 objects that log",
+        unit: Unit::Micros,
+        aim_times: 10.0,
+        ceiling: Ceiling::None,
+        task: Task::Neighbour {
+            attack: Some(Attack::Log),
+        },
+    },
+    Row {
         name: "first-touch",
         label: "first touch of a new object, p50",
         unit: Unit::Micros,
@@ -181,6 +254,46 @@ pub const ROWS: &[Row] = &[
         task: Task::Wake { writes: true },
     },
     Row {
+        name: "stub-call",
+        label: "a request from one object to another",
+        unit: Unit::Micros,
+        aim_times: 5.0,
+        ceiling: Ceiling::None,
+        task: Task::StubCall,
+    },
+    Row {
+        name: "fan-out",
+        label: "fan-out to 1,000 sockets, deliveries",
+        unit: Unit::PerSecond,
+        aim_times: 4.0,
+        ceiling: Ceiling::None,
+        task: Task::FanOut,
+    },
+    Row {
+        name: "chat",
+        label: "chat of 10, said and written until all hear it, p50",
+        unit: Unit::Micros,
+        aim_times: 2.0,
+        ceiling: Ceiling::None,
+        task: Task::Chat,
+    },
+    Row {
+        name: "socket-wake",
+        label: "wake by a message on a socket, p50",
+        unit: Unit::Micros,
+        aim_times: 5.0,
+        ceiling: Ceiling::None,
+        task: Task::SocketWake,
+    },
+    Row {
+        name: "alarms",
+        label: "100 alarms a second: 99 % ring within",
+        unit: Unit::Millis,
+        aim_times: 1.0,
+        ceiling: Ceiling::None,
+        task: Task::Alarms,
+    },
+    Row {
         name: "memory",
         label: "memory per live idle object",
         unit: Unit::Kilobytes,
@@ -199,6 +312,34 @@ pub const ROWS: &[Row] = &[
         },
     },
     Row {
+        name: "evicted-memory",
+        label: "memory per evicted object",
+        unit: Unit::Kilobytes,
+        aim_times: 4.0,
+        ceiling: Ceiling::None,
+        task: Task::EvictedMemory,
+    },
+    Row {
+        name: "socket-memory-one",
+        label: "memory per socket of one evicted object",
+        unit: Unit::Kilobytes,
+        aim_times: 10.0,
+        ceiling: Ceiling::None,
+        task: Task::SocketMemory {
+            per_object: Crowding::AllOnOne,
+        },
+    },
+    Row {
+        name: "socket-memory-each",
+        label: "memory per evicted object with a socket",
+        unit: Unit::Kilobytes,
+        aim_times: 10.0,
+        ceiling: Ceiling::None,
+        task: Task::SocketMemory {
+            per_object: Crowding::OneEach,
+        },
+    },
+    Row {
         name: "start",
         label: "start to an object's first answer",
         unit: Unit::Millis,
@@ -211,7 +352,10 @@ pub const ROWS: &[Row] = &[
 impl Row {
     /// Whether a server that is up already can be measured.
     pub fn shares_server(&self) -> bool {
-        !matches!(self.task, Task::Memory { .. } | Task::Start)
+        !matches!(
+            self.task,
+            Task::Memory { .. } | Task::EvictedMemory | Task::SocketMemory { .. } | Task::Start
+        )
     }
 
     pub fn applies_to(&self, kind: Kind) -> bool {
@@ -233,8 +377,20 @@ impl Unit {
             Unit::Micros if value < 1000.0 => format!("{value:.0} µs"),
             Unit::Micros => format!("{:.2} ms", value / 1000.0),
             Unit::PerSecond => format!("{}/s", thousands(value)),
+            Unit::Kilobytes if value < 10.0 => format!("{value:.1} KB"),
             Unit::Kilobytes => format!("{value:.0} KB"),
             Unit::Millis => format!("{value:.0} ms"),
+        }
+    }
+}
+
+impl Attack {
+    /// The last segment of the path.
+    pub fn path(self) -> &'static str {
+        match self {
+            Attack::SlowSql => "sql",
+            Attack::Spin => "spin",
+            Attack::Log => "log",
         }
     }
 }
@@ -245,6 +401,10 @@ impl Class {
             Class::Echo => "echo",
             Class::Counter => "counter",
             Class::SqlRead => "sqlread",
+            Class::Greedy => "greedy",
+            Class::Room => "room",
+            Class::Bell => "bell",
+            Class::Caller => "caller",
         }
     }
 }

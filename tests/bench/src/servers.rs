@@ -206,7 +206,9 @@ fn abide_config(residence: Residence, component: &Path, address: SocketAddr) -> 
         "listen = \"{address}\"\ndata = \"data\"\nshow_errors = true\n\n\
          [limits]\nidle_timeout_ms = {idle_timeout_ms}\n"
     );
-    for class in ["echo", "counter", "sqlread"] {
+    for class in [
+        "echo", "counter", "sqlread", "greedy", "room", "bell", "caller",
+    ] {
         // JSON's quoting of a string is TOML's too.
         let component = serde_json::Value::from(component.to_string_lossy());
         text += &format!("\n[classes.{class}]\ncomponent = {component}\n");

@@ -1,8 +1,12 @@
-// The three classes of the benchmark for workerd; guest/src/lib.rs does the same work.
+// The classes of the benchmark for workerd; guest/src/lib.rs does the same work.
 //
 //   /echo/<name>                          no storage: "ok"
 //   /counter/<name>/{sql,kv,get,born}     one write, one read, or the instance's age
 //   /sqlread/<name>                       one of 10,000 rows by its primary key
+//   /greedy/<name>/{sql,spin,log}         a slow statement, a long loop, or many lines in the log
+//   /room/<name>[/born]                   a WebSocket; "@…" goes back, anything else to all, "!…" is written before
+//   /bell/<name>/{at/<ms>,within}         an alarm, and within how many milliseconds it rang
+//   /caller/<name>                        asks an echo 100 times, one after the other
 import { DurableObject } from "cloudflare:workers";
 
 // Cuts the path out of the URL; a URL object per request would be measured too.
@@ -98,5 +102,85 @@ export class SqlRead extends DurableObject {
     const id = (this.k % 10000) + 1;
     const row = this.sql.exec("SELECT id, name, v FROM rows WHERE id = ?", id).one();
     return new Response(row.name);
+  }
+}
+
+export class Greedy extends DurableObject {
+  fetch(request) {
+    switch (segments(request)[2]) {
+      case "sql": {
+        const { n } = this.ctx.storage.sql
+          .exec(
+            "WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 500000) " +
+              "SELECT count(*) AS n FROM s",
+          )
+          .one();
+        return new Response(String(n));
+      }
+      case "spin": {
+        let x = 1;
+        for (let i = 1; i <= 30000000; i++) x = (x ^ i) | 1;
+        return new Response(String(x));
+      }
+      case "log": {
+        for (let n = 1; n <= 1000; n++) {
+          console.log(`line ${n} of an object that logs more than anybody wants to read`);
+        }
+        return new Response("1000");
+      }
+    }
+    return new Response("not found", { status: 404 });
+  }
+}
+
+export class Room extends DurableObject {
+  constructor(ctx, env) {
+    super(ctx, env);
+    this.born = Date.now();
+  }
+
+  fetch(request) {
+    if (segments(request)[2] === "born") return new Response(String(this.born));
+    const { 0: theirs, 1: ours } = new WebSocketPair();
+    this.ctx.acceptWebSocket(ours);
+    return new Response(null, { status: 101, webSocket: theirs });
+  }
+
+  webSocketMessage(socket, text) {
+    if (text[0] === "@") return socket.send(text);
+    if (text[0] === "!") {
+      const sql = this.ctx.storage.sql;
+      sql.exec("CREATE TABLE IF NOT EXISTS said (text TEXT NOT NULL)");
+      sql.exec("INSERT INTO said VALUES (?)", text);
+    }
+    for (const other of this.ctx.getWebSockets()) other.send(text);
+  }
+
+  webSocketClose(socket) {
+    socket.close(1000);
+  }
+}
+
+export class Bell extends DurableObject {
+  async fetch(request) {
+    const [, , action, at] = segments(request);
+    if (action === "at") {
+      await this.ctx.storage.setAlarm(Number(at));
+      return new Response("ok");
+    }
+    if (this.within === undefined) throw new Error("it has not rung");
+    return new Response(String(this.within));
+  }
+
+  alarm(info) {
+    this.within = Math.max(0, Date.now() - Number(info.scheduledTime)) + 1;
+  }
+}
+
+export class Caller extends DurableObject {
+  async fetch() {
+    const echo = this.env.echo.get(this.env.echo.idFromName("called"));
+    for (let n = 0; n < 100; n++) await (await echo.fetch("http://echo/")).text();
+    return new Response("ok");
   }
 }

@@ -11,17 +11,25 @@ import * as timers from "durable:object/timers@0.1.0";
 import * as events from "./events.js";
 import { decode, encode } from "./text.js";
 
+let lastRead = "none"; // how the last body ended that was read
+
 export async function answer(request) {
   const { path, query } = route(request.url);
   const where = `${request.method} ${path}`;
   const name = query.get("name") ?? "";
   if (where === "POST echo") return response(200, passedOn(request.body));
   if (where === "POST relay") return relay(name, "POST", "echo", passedOn(request.body));
+  if (where === "POST read") return text((lastRead = await read(request.body)));
+  if (where === "POST first") return text(await first(request.body));
   drop(request.body);
 
   switch (where) {
     case "GET started":
       return text(events.starts());
+    case "GET read":
+      return text(lastRead);
+    case "GET broken":
+      return response(200, streamed(broken));
     case "GET who":
       return text(`${state.className()} ${state.name() ?? "-"} -> ${state.id()}`);
     case "POST kv":
@@ -75,7 +83,7 @@ function response(status, body) {
 
 // What a handler throws to answer with an error.
 export function failure(message, name = "Error") {
-  return { name, message, flags: {} };
+  return { name, message, flags: {}, details: null };
 }
 
 // The value of a future. QuickJS has no finalizers: what is not dropped stays.
@@ -89,20 +97,57 @@ async function value(future) {
 
 // Tells the sender of an unread body that nobody will read it.
 function drop(body) {
-  if (body.tag === "stream") body.val.drop();
+  if (body.tag !== "stream") return;
+  body.val.chunks.drop();
+  body.val.end.drop();
 }
 
-// The same body; a stream is read as fast as its copy is taken.
+// The same body, with the same end; a stream is read as fast as its copy is taken.
 function passedOn(body) {
-  return body.tag === "stream" ? { tag: "stream", val: chunks(body.val) } : body;
+  return body.tag === "stream" ? streamed((end) => copied(body.val, end)) : body;
 }
 
-async function* chunks(stream) {
+async function* copied({ chunks, end }, ended) {
   try {
-    yield* stream;
+    yield* chunks;
   } finally {
-    stream.drop();
+    chunks.drop();
+    ended(value(end));
   }
+}
+
+// A body of what `write` yields, which calls its argument with the body's end, or a
+// promise of it, when it is done.
+function streamed(write) {
+  const { readable, writable } = wit.Future(wit.Future.RESULT_VOID_ERROR);
+  const end = async (ended) => {
+    await writable.write(await ended);
+    writable.drop();
+  };
+  return { tag: "stream", val: { chunks: write(end), end: readable } };
+}
+
+async function* broken(ended) {
+  yield encode("begun");
+  ended({ tag: "err", val: failure("broken on purpose") });
+}
+
+// How many bytes a body has, and how it ends.
+async function read({ tag, val }) {
+  if (tag !== "stream") return `${val?.length ?? 0} bytes, ok`;
+  let count = 0;
+  for await (const chunk of val.chunks) count += chunk.length;
+  val.chunks.drop();
+  const end = await value(val.end);
+  return `${count} bytes, ${end.tag === "ok" ? "ok" : end.val.message}`;
+}
+
+// How many bytes come first. The rest is dropped.
+async function first(body) {
+  if (body.tag !== "stream") return body.val?.length ?? 0;
+  const chunk = await body.val.chunks.read(65536);
+  drop(body);
+  return chunk.length;
 }
 
 function countInKv() {

@@ -22,7 +22,7 @@ class Lifecycle(exports.Lifecycle):
 
 
 class FetchHandler(exports.FetchHandler):
-    async def fetch(self, request):
+    async def fetch(self, request, caller):
         events.begin()
         try:
             return await routes.answer(request)
@@ -41,8 +41,14 @@ class AlarmHandler(exports.AlarmHandler):
 
 
 class RpcHandler(exports.RpcHandler):
-    async def call(self, method, arguments):
+    async def call(self, method, arguments, caller):
         raise routes.error(f'The RPC receiver does not implement the method "{method}".')
+
+    async def call_reference(self, mine, method, arguments, caller):
+        await self.call(method, arguments, caller)
+
+    async def release(self, mine):
+        pass
 
 
 class WebsocketHandler(exports.WebsocketHandler):

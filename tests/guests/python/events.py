@@ -7,6 +7,7 @@ who is waiting for a release. Events interleave only at an await.
 import asyncio
 
 started = 0
+last_read = "none"  # how the last body ended that was read
 _in_flight = 0
 _peaks = []  # for each event that watches, a list of the most since
 _waiting = []  # futures that the next release resolves

@@ -11,6 +11,7 @@ from wit_world.imports.types import (
     Body_Bytes,
     Body_Empty,
     Body_Stream,
+    BodyStream,
     Error,
     ErrorFlags,
     Request,
@@ -31,11 +32,20 @@ async def answer(request):
         return response(200, passed_on(request.body))
     if where == "POST relay":
         return await relay(parameter(query, "name"), "POST", "echo", passed_on(request.body))
+    if where == "POST read":
+        events.last_read = await read(request.body)
+        return text(events.last_read)
+    if where == "POST first":
+        return text(await first(request.body))
     drop(request.body)
 
     match where:
         case "GET started":
             return text(events.started)
+        case "GET read":
+            return text(events.last_read)
+        case "GET broken":
+            return response(200, streamed(broken))
         case "GET who":
             return text(f"{state.class_name()} {state.name() or '-'} -> {state.id()}")
         case "POST kv":
@@ -95,29 +105,72 @@ def response(status, body):
 
 def error(message, name="Error"):
     """What a handler raises to answer with an error."""
-    return Err(Error(name, message, ErrorFlags(0)))
+    return Err(Error(name, message, ErrorFlags(0), None))
 
 
 def drop(body):
     """Tells the sender of an unread body that nobody will read it."""
     if isinstance(body, Body_Stream):
-        with body.value:
+        with body.value.chunks, body.value.end:
             pass
 
 
 def passed_on(body):
-    """The same body; a stream is read as fast as its copy is taken."""
+    """The same body, with the same end; a stream is read as fast as its copy is taken."""
     if not isinstance(body, Body_Stream):
         return body
-    writer, copy = wit_world.byte_stream()
-    spawn(copy_chunks(body.value, writer))
-    return Body_Stream(copy)
+    return streamed(lambda writer: copy(body.value, writer))
 
 
-async def copy_chunks(reader, writer):
-    with reader, writer:
+def streamed(write):
+    """A body that `write` writes piece by piece, and that ends as it says."""
+    writer, chunks = wit_world.byte_stream()
+    ending, end = wit_world.result_unit_types_error_future(lambda: error("nobody ended the body"))
+    spawn(write_to_end(write, writer, ending))
+    return Body_Stream(BodyStream(chunks, end))
+
+
+async def write_to_end(write, writer, ending):
+    with ending:  # an end that nobody writes would trap
+        with writer:
+            ended = await write(writer)
+        await ending.write(ended)
+
+
+async def copy(body, writer):
+    with body.chunks as reader:
         while not (reader.writer_dropped or writer.reader_dropped):
             await writer.write_all(await reader.read(CHUNK_BYTES))
+    return await body.end.read()
+
+
+async def broken(writer):
+    await writer.write_all(b"begun")
+    return error("broken on purpose")
+
+
+async def read(body):
+    """How many bytes a body has, and how it ends."""
+    if not isinstance(body, Body_Stream):
+        return f"{at_hand(body)} bytes, ok"
+    count = 0
+    with body.value.chunks as reader:
+        while not reader.writer_dropped:
+            count += len(await reader.read(CHUNK_BYTES))
+    end = await body.value.end.read()
+    return f"{count} bytes, {end.value.message if isinstance(end, Err) else 'ok'}"
+
+
+async def first(body):
+    """How many bytes come first. The rest is dropped."""
+    if not isinstance(body, Body_Stream):
+        return at_hand(body)
+    with body.value.chunks as reader, body.value.end:
+        return len(await reader.read(CHUNK_BYTES))
+
+
+def at_hand(body):
+    return len(body.value) if isinstance(body, Body_Bytes) else 0
 
 
 def count_in_kv():

@@ -66,11 +66,28 @@ fn write_module(
     for (name, contents) in files.iter() {
         let path = module.join(name);
         fs::create_dir_all(path.parent().unwrap_or(module))?;
-        fs::write(path, contents)?;
+        fs::write(path, with_signed_handles(contents))?;
     }
     copy(&folders.guest, module)?;
     let manifest = module.join("go.mod");
     fs::read_to_string(&manifest).with_context(|| format!("cannot read {}", manifest.display()))
+}
+
+/// wit-bindgen-go 0.63.0 passes a future unsigned where it takes the place of a
+/// list's length in another case of its variant, as `end` of a body does.
+fn with_signed_handles(bindings: &[u8]) -> Vec<u8> {
+    let bindings = String::from_utf8_lossy(bindings);
+    let mut signed = String::with_capacity(bindings.len());
+    let mut is_future = false;
+    for piece in bindings.split_inclusive('(') {
+        signed += match piece {
+            "uint32(" if is_future => "int32(",
+            piece => piece,
+        };
+        let name = piece.rsplit('.').next();
+        is_future = name.is_some_and(|name| name.starts_with("LiftFuture"));
+    }
+    signed.into_bytes()
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {

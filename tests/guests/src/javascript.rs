@@ -17,10 +17,11 @@ use anyhow::{Context, Result};
 
 use crate::{Folders, tool};
 
-const INSTALL: &str = "install Node.js 20 or newer, which npm comes with, from https://nodejs.org";
+pub const INSTALL: &str =
+    "install Node.js 20 or newer, which npm comes with, from https://nodejs.org";
 
 pub fn build(folders: &Folders) -> Result<PathBuf> {
-    install(folders)?;
+    install(&folders.work, &folders.guest)?;
     let built = folders.work.join("component.wasm");
     tool::run(
         Command::new("node")
@@ -41,24 +42,20 @@ pub fn build(folders: &Folders) -> Result<PathBuf> {
     Ok(built)
 }
 
-/// Installs what package-lock.json pins, beside a copy of it.
-fn install(folders: &Folders) -> Result<()> {
-    let lock = folders.guest.join("package-lock.json");
+/// Installs into `work` what the package-lock.json of `package` pins, beside a copy of it.
+pub fn install(work: &Path, package: &Path) -> Result<()> {
+    let lock = package.join("package-lock.json");
     let wanted =
         fs::read_to_string(&lock).with_context(|| format!("cannot read {}", lock.display()))?;
-    tool::installed_once(
-        &folders.work.join("node_modules.installed"),
-        &wanted,
-        || {
-            eprintln!("guests: installing what {} pins", lock.display());
-            for name in ["package.json", "package-lock.json"] {
-                fs::copy(folders.guest.join(name), folders.work.join(name))
-                    .with_context(|| format!("cannot copy {name}"))?;
-            }
-            tool::run(npm_ci(&folders.work).arg("--ignore-scripts"), INSTALL)?;
-            Ok(())
-        },
-    )
+    tool::installed_once(&work.join("node_modules.installed"), &wanted, || {
+        eprintln!("guests: installing what {} pins", lock.display());
+        for name in ["package.json", "package-lock.json"] {
+            fs::copy(package.join(name), work.join(name))
+                .with_context(|| format!("cannot copy {name}"))?;
+        }
+        tool::run(npm_ci(work).arg("--ignore-scripts"), INSTALL)?;
+        Ok(())
+    })
 }
 
 fn npm_ci(folder: &Path) -> Command {

@@ -12,6 +12,10 @@
 //! | `GET /started` | how often `lifecycle.start` ran in this instance |
 //! | `GET /who` | class name, a space, the object's name or `-`, ` -> `, its id |
 //! | `POST /echo` | the request's body, chunk by chunk as it arrives |
+//! | `POST /read` | how many bytes the body had and how it ended: `3 bytes, ok` |
+//! | `GET /read` | what the last `/read` would have answered, or `none` |
+//! | `POST /first` | how many bytes came first; the rest of the body is not read |
+//! | `GET /broken` | `begun`, and then the body breaks off: `broken on purpose` |
 //! | `POST /kv` | adds one to the number under the key `count`; the new number |
 //! | `POST /sql` | the same in the table `counter` |
 //! | `GET /sleep?ms=N` | after N ms, the most events that were in flight meanwhile |
@@ -40,6 +44,7 @@
 mod go;
 mod inputs;
 mod javascript;
+mod module;
 mod python;
 mod rust;
 mod tool;
@@ -49,6 +54,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+
+pub use module::{gateway_module, module};
 
 /// A language in which there is a guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

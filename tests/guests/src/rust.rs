@@ -18,19 +18,21 @@ const INSTALL_TARGET: &str = "it is needed to add the target wasm32-wasip2; inst
 
 pub fn build(folders: &Folders) -> Result<PathBuf> {
     add_target()?;
+    // Shared with the other components in Rust, which have most of their crates in common.
+    let target = folders.workspace.join("target").join("components");
     tool::run(
         cargo()
             .args(["build", "--release", "--locked", "--target", TARGET])
             .arg("--manifest-path")
             .arg(folders.guest.join("Cargo.toml"))
             .arg("--target-dir")
-            .arg(&folders.work),
+            .arg(&target),
         INSTALL,
     )?;
     // What cargo wrote stays where it is, for cargo's sake.
     let built = folders.work.join("component.wasm");
     std::fs::copy(
-        folders.work.join(TARGET).join("release").join("guest.wasm"),
+        target.join(TARGET).join("release").join("guest.wasm"),
         &built,
     )?;
     Ok(built)

@@ -6,6 +6,7 @@
 //! sync EIO ab12          a sync of a path that contains `ab12` fails
 //! write ENOSPC           every write fails
 //! create ENOSPC          every creation of a file fails
+//! open EROFS ab12        SQLite can open such a path for reading only
 //! sync delay-ms 20       a sync takes up to 20 milliseconds longer
 //! sync hang ab12         a sync of such a path does not end while this line stands
 //! ```
@@ -19,6 +20,8 @@ use std::time::Duration;
 pub enum Operation {
     Write,
     Create,
+    /// To write to it.
+    Open,
     Sync,
 }
 
@@ -80,12 +83,14 @@ fn line(line: &str) -> Option<(Operation, Fault)> {
     let operation = match words.next()? {
         "write" => Operation::Write,
         "create" => Operation::Create,
+        "open" => Operation::Open,
         "sync" => Operation::Sync,
         _ => return None,
     };
     let fault = match words.next()? {
         "EIO" => Fault::Error(libc::EIO, words.next().unwrap_or_default().into()),
         "ENOSPC" => Fault::Error(libc::ENOSPC, words.next().unwrap_or_default().into()),
+        "EROFS" => Fault::Error(libc::EROFS, words.next().unwrap_or_default().into()),
         "hang" => Fault::Hang(words.next().unwrap_or_default().into()),
         "delay-ms" => Fault::DelayMs(words.next()?.parse().ok()?),
         _ => return None,

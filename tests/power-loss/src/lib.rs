@@ -214,8 +214,10 @@ pub unsafe extern "C" fn sendfile(
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ftruncate64(fd: c_int, length: off64_t) -> c_int {
-    if let Some(errno) = refusal(Operation::Write, fd) {
-        return fail(errno);
+    match refusal(Operation::Write, fd) {
+        // A full disk has room for less.
+        None | Some(libc::ENOSPC) => {}
+        Some(errno) => return fail(errno),
     }
     let result = unsafe { libc::syscall(libc::SYS_ftruncate, fd, length) } as c_int;
     if result == 0 {
@@ -304,6 +306,39 @@ pub unsafe extern "C" fn syncfs(fd: c_int) -> c_int {
     outcome(played, || unsafe { libc::syscall(libc::SYS_syncfs, fd) })
 }
 
+/// The kernel drops what it holds of a file, so that the next read is of the disk.
+/// Gives the error number instead of setting it, as the C function does.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn posix_fadvise64(
+    fd: c_int,
+    offset: off64_t,
+    length: off64_t,
+    advice: c_int,
+) -> c_int {
+    if advice == libc::POSIX_FADV_DONTNEED {
+        quietly(|recorder| {
+            let place = recorder.place(fd)?;
+            recorder.dropped(&place);
+            Some(())
+        });
+    }
+    let call = libc::SYS_fadvise64;
+    match unsafe { libc::syscall(call, fd, offset, length, advice) } {
+        0 => 0,
+        _ => unsafe { *libc::__errno_location() },
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn posix_fadvise(
+    fd: c_int,
+    offset: off_t,
+    length: off_t,
+    advice: c_int,
+) -> c_int {
+    unsafe { posix_fadvise64(fd, offset, length, advice) }
+}
+
 /// A sync of what is not recorded is made; any other is played.
 fn outcome(played: Option<Option<Option<c_int>>>, make: impl FnOnce() -> i64) -> c_int {
     match played.flatten() {
@@ -325,6 +360,15 @@ unsafe fn open_at(folder: c_int, path: *const c_char, flags: c_int, mode: c_uint
             recorder
                 .faults()
                 .error(Operation::Create, &recorder.relative(&path)?)
+        });
+        if let Some(errno) = refused.flatten() {
+            return fail(errno);
+        }
+    }
+    if flags & libc::O_ACCMODE != libc::O_RDONLY {
+        let refused = quietly(|recorder| {
+            let path = recorder.relative(&full(folder, path))?;
+            recorder.faults().error(Operation::Open, &path)
         });
         if let Some(errno) = refused.flatten() {
             return fail(errno);

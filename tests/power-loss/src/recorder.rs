@@ -25,6 +25,9 @@ pub struct Recorder {
     log: RawFd,
     /// `POWER_LOSS_FAULTS`: see `faults`.
     control: Option<PathBuf>,
+    /// `POWER_LOSS_TRUTH`: a folder of files as they are on the disk, where that differs
+    /// from what the kernel holds of them.
+    truth: Option<PathBuf>,
     files: Mutex<HashMap<FileId, Known>>,
     syncs: AtomicU64,
 }
@@ -32,6 +35,8 @@ pub struct Recorder {
 struct Known {
     /// Relative to the folder; none for a file elsewhere.
     path: Option<String>,
+    /// This process has written to the file.
+    changed: bool,
     /// Something was written since the last sync that covered the file.
     dirty: bool,
     /// The last sync of everything lost something of this file: as in Linux, the
@@ -88,6 +93,7 @@ impl Recorder {
             folder: PathBuf::from(folder),
             log: log as RawFd,
             control: std::env::var_os("POWER_LOSS_FAULTS").map(PathBuf::from),
+            truth: std::env::var_os("POWER_LOSS_TRUTH").map(PathBuf::from),
             files: Mutex::new(HashMap::new()),
             syncs: AtomicU64::new(1),
         })
@@ -134,6 +140,7 @@ impl Recorder {
             }
             Known {
                 path,
+                changed: false,
                 dirty: false,
                 untold: false,
             }
@@ -178,7 +185,21 @@ impl Recorder {
             .unwrap_or_else(PoisonError::into_inner)
             .get_mut(&file)
         {
+            known.changed = true;
             known.dirty = true;
+        }
+    }
+
+    /// The kernel has dropped what it held of a file: it shows what is on the disk.
+    pub fn dropped(&self, place: &Place) {
+        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = place.file.and_then(|file| files.get(&file));
+        let truth = self.truth.as_ref().map(|folder| folder.join(&place.path));
+        if let Some(content) = truth.and_then(|truth| std::fs::read(truth).ok())
+            && known.is_some_and(|known| !known.changed)
+        {
+            std::fs::write(self.folder.join(&place.path), content)
+                .expect("POWER_LOSS_TRUTH: cannot show what is on the disk");
         }
     }
 

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -37,7 +38,12 @@ impl Deref for Abide {
 }
 
 impl Abide {
-    pub(crate) fn start(mut command: Command, folder: Arc<TempDir>) -> Abide {
+    pub(crate) fn start(command: Command, folder: Arc<TempDir>) -> Abide {
+        Abide::try_start(command, folder).unwrap_or_else(|failure| panic!("{failure}"))
+    }
+
+    /// Starts a server, or tells how that ended.
+    pub(crate) fn try_start(mut command: Command, folder: Arc<TempDir>) -> Result<Abide, String> {
         let mut child = spawn(&mut command);
         let log = Log::of(child.stderr.take().expect("stderr is a pipe"));
         let stdout = child.stdout.take().expect("stdout is a pipe");
@@ -51,17 +57,19 @@ impl Abide {
         match lines.recv_timeout(READY_DEADLINE) {
             Ok(line) => {
                 let address = line
-                    .strip_prefix("abide: listening on http://")
+                    .strip_prefix("abide: listening on http")
+                    .map(|rest| rest.trim_start_matches("s"))
+                    .and_then(|rest| rest.strip_prefix("://"))
                     .and_then(|rest| rest.parse().ok());
                 let address =
                     address.unwrap_or_else(|| panic!("the first line of the server was {line:?}"));
-                Abide {
+                Ok(Abide {
                     child,
                     address,
                     log,
                     client: Client::of(address),
                     _folder: folder,
-                }
+                })
             }
             Err(reason) => {
                 let _ = child.kill();
@@ -72,7 +80,7 @@ impl Abide {
                 } else {
                     "ended at once"
                 };
-                panic!("{command:?} {outcome}:\n{}", log.text());
+                Err(format!("{command:?} {outcome}:\n{}", log.whole()))
             }
         }
     }
@@ -95,19 +103,55 @@ impl Abide {
         self.log.text()
     }
 
+    /// Reads the log, also when the test has parted with the server.
+    pub fn later_log(&self) -> impl Fn() -> String + use<> {
+        let text = self.log.text.clone();
+        move || text.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Memory of the process that lies in RAM.
     pub fn resident_bytes(&self) -> u64 {
+        self.status_bytes("VmRSS:")
+    }
+
+    /// The most that it ever was.
+    pub fn resident_bytes_at_most(&self) -> u64 {
+        self.status_bytes("VmHWM:")
+    }
+
+    fn status_bytes(&self, name: &str) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(path).expect("the server runs");
         let line = status
             .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .expect("a process has a VmRSS");
+            .find_map(|line| line.strip_prefix(name))
+            .unwrap_or_else(|| panic!("a process has a {name}"));
         line.trim()
             .trim_end_matches(" kB")
             .parse::<u64>()
-            .expect("VmRSS is a number of kB")
+            .unwrap_or_else(|_| panic!("{name} is a number of kB"))
             * 1024
+    }
+
+    /// Time that the process has spent on processors.
+    pub fn cpu_time(&self) -> Duration {
+        let path = format!("/proc/{}/stat", self.child.id());
+        let stat = std::fs::read_to_string(path).expect("the server runs");
+        // After the name, which may contain anything, comes field 3.
+        let fields = stat.rsplit(") ").next().unwrap_or_default();
+        let ticks: u64 = fields
+            .split(' ')
+            .skip(11)
+            .take(2)
+            .map(|field| field.parse::<u64>().expect("a time is a number"))
+            .sum();
+        // Linux counts hundredths of a second here, whatever its clock does.
+        Duration::from_millis(ticks * 10)
+    }
+
+    /// Reads nothing of what the server logs any more.
+    pub fn stall_log(&self) {
+        self.log.is_stalled.store(true, Ordering::Relaxed);
     }
 
     /// Ends the server as `kill -9` does, without a chance to write anything.
@@ -145,6 +189,7 @@ impl Abide {
 
 impl Drop for Abide {
     fn drop(&mut self) {
+        self.log.is_stalled.store(false, Ordering::Relaxed);
         let _ = self.child.kill();
         let _ = self.child.wait();
         let text = self.log.text();
@@ -154,6 +199,17 @@ impl Drop for Abide {
             refuse_panics(&text);
         }
     }
+}
+
+/// Starts a server that needs no folder of its own, which must come up.
+pub fn start(command: &mut Command) -> Abide {
+    let folder = TempDir::with_prefix("abide-promises-").expect("a folder for a test");
+    let mut copy = Command::new(command.get_program());
+    copy.args(command.get_args());
+    for (name, value) in command.get_envs() {
+        copy.env(name, value.unwrap_or_default());
+    }
+    Abide::start(copy, Arc::new(folder))
 }
 
 /// How a server said that it will not serve.
@@ -241,6 +297,7 @@ fn refuse_panics(log: &str) {
 /// Everything that a process wrote to one of its outputs.
 struct Log {
     text: Arc<Mutex<String>>,
+    is_stalled: Arc<AtomicBool>,
     reader: JoinHandle<()>,
 }
 
@@ -248,6 +305,8 @@ impl Log {
     fn of(output: impl Read + Send + 'static) -> Log {
         let text = Arc::new(Mutex::new(String::new()));
         let into = text.clone();
+        let is_stalled = Arc::new(AtomicBool::new(false));
+        let stalls = is_stalled.clone();
         let reader = std::thread::spawn(move || {
             let mut output = BufReader::new(output);
             let mut line = Vec::new();
@@ -260,9 +319,16 @@ impl Log {
                     .unwrap_or_else(PoisonError::into_inner)
                     .push_str(&text);
                 line.clear();
+                while stalls.load(Ordering::Relaxed) {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
             }
         });
-        Log { text, reader }
+        Log {
+            text,
+            is_stalled,
+            reader,
+        }
     }
 
     fn text(&self) -> String {

@@ -22,9 +22,11 @@ pub fn abide() -> PathBuf {
     let find = || match std::env::var_os("ABIDE_BIN") {
         Some(path) => PathBuf::from(path),
         None => {
+            // With all of the workspace's features, or what `cargo test --workspace` has
+            // compiled would be compiled again with fewer.
             build(
                 Command::new(cargo())
-                    .args(["build", "--quiet", "-p", "abide"])
+                    .args(["build", "--quiet", "--workspace", "--bin", "abide"])
                     .args(profile_arguments()),
             );
             profile_folder().join("abide")
@@ -50,26 +52,81 @@ pub fn power_loss() -> PathBuf {
 /// The component of `fixture/`.
 pub fn fixture() -> PathBuf {
     static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
-    let find = || {
-        let target = target_folder().join("fixture");
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixture/Cargo.toml");
-        build(
-            Command::new(cargo())
-                .args([
-                    "build",
-                    "--quiet",
-                    "--release",
-                    "--target",
-                    "wasm32-wasip2",
-                    "--manifest-path",
-                ])
-                .arg(manifest)
-                .arg("--target-dir")
-                .arg(&target),
-        );
-        target.join("wasm32-wasip2/release/fixture.wasm")
-    };
-    COMPONENT.get_or_init(find).clone()
+    COMPONENT.get_or_init(|| component("fixture")).clone()
+}
+
+/// The classes of `javascript/objects.mjs`.
+const JAVASCRIPT: [(&str, &str); 3] = [
+    ("objects", "Objects"),
+    ("old", "Old"),
+    ("sockets", "Sockets"),
+];
+
+/// The component of these classes.
+pub fn javascript() -> PathBuf {
+    static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
+    let main = workspace().join("tests/promises/javascript/objects.mjs");
+    let build = || guests::module("promises-javascript", &main, &JAVASCRIPT);
+    COMPONENT
+        .get_or_init(|| build().unwrap_or_else(|error| panic!("{error:#}")))
+        .clone()
+}
+
+/// The component of the gateway in `javascript/`.
+pub fn javascript_gateway() -> PathBuf {
+    static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
+    let main = workspace().join("tests/promises/javascript/gateway.mjs");
+    let build = || guests::gateway_module("promises-javascript-gateway", &main, &JAVASCRIPT);
+    COMPONENT
+        .get_or_init(|| build().unwrap_or_else(|error| panic!("{error:#}")))
+        .clone()
+}
+
+/// The component of `alarm-clock/`.
+pub fn alarm_clock() -> PathBuf {
+    static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
+    COMPONENT.get_or_init(|| component("alarm-clock")).clone()
+}
+
+/// The component of `gateway/`.
+pub fn gateway() -> PathBuf {
+    static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
+    COMPONENT.get_or_init(|| component("gateway")).clone()
+}
+
+/// The component of `foreign-clock/`.
+pub fn foreign_clock() -> PathBuf {
+    static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
+    COMPONENT.get_or_init(|| component("foreign-clock")).clone()
+}
+
+/// Builds the package in this folder of this crate.
+fn component(name: &str) -> PathBuf {
+    let target = components_folder();
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join(name)
+        .join("Cargo.toml");
+    build(
+        Command::new(cargo())
+            .args([
+                "build",
+                "--quiet",
+                "--release",
+                "--target",
+                "wasm32-wasip2",
+                "--manifest-path",
+            ])
+            .arg(manifest)
+            .arg("--target-dir")
+            .arg(&target),
+    );
+    let file = format!("{}.wasm", name.replace('-', "_"));
+    target.join("wasm32-wasip2/release").join(file)
+}
+
+/// Where components in Rust are built: what several have in common is compiled once.
+fn components_folder() -> PathBuf {
+    target_folder().join("components")
 }
 
 /// Where servers keep what they have compiled, so that each need not do it again.

@@ -182,9 +182,21 @@ impl Client {
             .expect("an answer")
     }
 
+    /// Makes an object of the fixture run a statement.
+    pub async fn ask_sql(&self, object: &str, statement: &str) -> Answer {
+        let path = format!("/fixture/{object}/sql");
+        self.post(&path, statement.to_string()).await
+    }
+
     /// Like `post`, where the server may be gone.
     pub async fn try_post(&self, path: &str) -> Result<Answer, String> {
         self.ask(Protocol::Http1, "POST", path, whole("")).await
+    }
+
+    /// Asks as an attacker does, whom it is all the same when and what the answer is.
+    pub async fn harass(&self, path: &str, body: impl Into<Bytes>) {
+        let asked = self.whole_answer(Protocol::Http1, "POST", path, whole(body));
+        let _ = asked.await;
     }
 
     pub async fn ask(
@@ -194,22 +206,30 @@ impl Client {
         path: &str,
         body: Body,
     ) -> Result<Answer, String> {
-        let asked = async {
-            let response = self.send(protocol, method, path, body).await?;
-            let (status, headers) = (response.status().as_u16(), response.headers().clone());
-            let body = response
-                .into_body()
-                .collect()
-                .await
-                .map_err(|error| format!("{error:?}"))?;
-            Ok(Answer {
-                status,
-                headers,
-                body: body.to_bytes(),
-            })
-        };
+        let asked = self.whole_answer(protocol, method, path, body);
         let answer = tokio::time::timeout(DEADLINE, asked).await;
         answer.unwrap_or_else(|_| panic!("no answer to {method} {path}"))
+    }
+
+    async fn whole_answer(
+        &self,
+        protocol: Protocol,
+        method: &str,
+        path: &str,
+        body: Body,
+    ) -> Result<Answer, String> {
+        let response = self.send(protocol, method, path, body).await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = response
+            .into_body()
+            .collect()
+            .await
+            .map_err(|error| format!("{error:?}"))?;
+        Ok(Answer {
+            status,
+            headers,
+            body: body.to_bytes(),
+        })
     }
 
     /// Asks and gives back the head of the answer.

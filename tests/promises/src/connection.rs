@@ -1,5 +1,6 @@
 //! What does a server do with exactly these bytes?
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,17 +13,23 @@ pub struct Connection(TcpStream);
 
 impl Connection {
     pub async fn to(abide: &Abide) -> Connection {
-        Connection(
-            TcpStream::connect(abide.address())
-                .await
-                .expect("the server takes connections"),
-        )
+        Connection::to_address(abide.address()).await
+    }
+
+    pub async fn to_address(address: SocketAddr) -> Connection {
+        let stream = TcpStream::connect(address).await;
+        Connection(stream.expect("the server takes connections"))
     }
 
     /// Sends bytes; a server that has closed the connection may miss them.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let sent = tokio::time::timeout(DEADLINE, self.0.write_all(bytes.as_ref())).await;
         let _ = sent.expect("the server reads or closes");
+    }
+
+    /// Says that nothing more will be sent; the answer may still come.
+    pub async fn close_sending(&mut self) {
+        let _ = self.0.shutdown().await;
     }
 
     /// Everything that the server sends until it closes the connection.
@@ -61,6 +68,35 @@ impl Connection {
         let mut bytes = Vec::new();
         let _ = tokio::time::timeout(while_, self.0.read_buf(&mut bytes)).await;
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Is the connection still there? What has come meanwhile is dropped.
+    pub async fn is_open(&mut self) -> bool {
+        let mut bytes = [0; 4096];
+        loop {
+            match self.0.try_read(&mut bytes) {
+                Ok(0) => return false,
+                Ok(_) => {}
+                Err(error) => return error.kind() == std::io::ErrorKind::WouldBlock,
+            }
+        }
+    }
+
+    /// Reads at most so many bytes, and says how many came.
+    pub async fn read_some(&mut self, count_max: usize) -> usize {
+        let mut bytes = vec![0; count_max];
+        let mut count = 0;
+        while count < count_max {
+            let read = tokio::time::timeout(DEADLINE, self.0.read(&mut bytes[count..])).await;
+            match read
+                .expect("the server answers")
+                .expect("the connection holds")
+            {
+                0 => break,
+                more => count += more,
+            }
+        }
+        count
     }
 
     /// Sends a request of which this is the head, and gives all that comes back.

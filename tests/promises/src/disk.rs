@@ -46,6 +46,7 @@ pub struct Disk {
     position: usize,
     /// When the listing of a folder was taken that is now safe.
     listed: HashMap<String, u64>,
+    syncs_of_all: usize,
 }
 
 #[derive(Default)]
@@ -85,6 +86,17 @@ impl Disk {
         }
         disk.synced = disk.seen.clone();
         disk
+    }
+
+    /// The same files, which hold this on the disk: what the kernel shows of them is
+    /// not what was written.
+    pub fn that_holds(mut self, content: &BTreeMap<String, Vec<u8>>) -> Disk {
+        for (path, id) in &self.seen {
+            if let (Some(content), Some(file)) = (content.get(path), self.files.get_mut(id)) {
+                file.synced = content.clone();
+            }
+        }
+        self
     }
 
     fn load(&mut self, folder: &Path, below: &str) -> io::Result<()> {
@@ -136,6 +148,18 @@ impl Disk {
         self
     }
 
+    /// The moments of a recording at which a file had just been cut to nothing.
+    pub fn cuts(recording: &[u8]) -> Vec<u64> {
+        let (mut position, mut cuts) = (0, Vec::new());
+        while let Some((record, length)) = Record::decode(&recording[position..]) {
+            position += length;
+            if matches!(record, Record::Resized { length: 0, .. }) {
+                cuts.push(position as u64);
+            }
+        }
+        cuts
+    }
+
     fn apply(&mut self, record: Record) {
         match record {
             Record::Named { file, path } => {
@@ -162,7 +186,10 @@ impl Disk {
             }
             Record::FileSyncBegan { sync, file } => self.begin(sync, Covered::One(file)),
             Record::FolderSyncBegan { sync } => self.begin(sync, Covered::None),
-            Record::AllSyncBegan { sync } => self.begin(sync, Covered::All),
+            Record::AllSyncBegan { sync } => {
+                self.syncs_of_all += 1;
+                self.begin(sync, Covered::All);
+            }
             Record::Listed { sync, listing } => self.list(sync, listing),
             Record::SyncEnded { sync } => self.end(sync),
             Record::SyncFailed { sync, lost } => self.fail(sync, &lost),
@@ -254,12 +281,27 @@ impl Disk {
         }
     }
 
+    /// How many syncs of everything have begun.
+    pub fn syncs_of_all(&self) -> usize {
+        self.syncs_of_all
+    }
+
     /// The files as a process sees them at this moment.
     pub fn seen(&self) -> BTreeMap<String, Vec<u8>> {
         self.seen
             .iter()
             .map(|(path, id)| (path.clone(), self.files[id].seen.clone()))
             .collect()
+    }
+
+    /// Whether the logs of all objects are moved into their databases. The index of
+    /// alarms has a log too, which nobody moves.
+    pub fn is_folded(&self) -> bool {
+        let mut files = self.seen().into_iter();
+        files.all(|(path, log)| {
+            let is_log = path.ends_with("-wal") && path.contains('/');
+            !is_log || log.iter().all(|byte| *byte == 0)
+        })
     }
 
     /// The files that a power loss at this moment leaves.
@@ -304,11 +346,21 @@ impl Disk {
 
 /// Makes the names in one folder those of a listing.
 fn name(names: &mut BTreeMap<String, FileId>, listing: &Listing) {
-    let inside = |path: &String| match path.rsplit_once('/') {
-        Some((folder, _)) => folder == listing.folder,
-        None => listing.folder.is_empty(),
+    let is_listed = |name: &str| listing.entries.iter().any(|(entry, _)| entry == name);
+    // What is in a folder that is gone cannot be found any more.
+    let goes = |path: &String| {
+        let below = match listing.folder.as_str() {
+            "" => Some(path.as_str()),
+            folder => path
+                .strip_prefix(folder)
+                .and_then(|it| it.strip_prefix('/')),
+        };
+        below.is_some_and(|below| match below.split_once('/') {
+            Some((folder, _)) => !is_listed(folder),
+            None => true,
+        })
     };
-    names.retain(|path, _| !inside(path));
+    names.retain(|path, _| !goes(path));
     for (entry, file) in &listing.entries {
         if let Some(file) = file {
             names.insert(join(&listing.folder, entry), *file);

@@ -32,6 +32,14 @@ impl FlakyDisk {
         command.env("POWER_LOSS_FOLDER", &self.data);
         command.env("POWER_LOSS_LOG", self.log());
         command.env("POWER_LOSS_FAULTS", self.control());
+        command.env("POWER_LOSS_TRUTH", self.truth());
+    }
+
+    /// Below this folder a test writes files as they are on the disk, when that is not
+    /// what the kernel holds of them. A server sees them once the kernel has dropped
+    /// what it holds.
+    pub fn truth(&self) -> PathBuf {
+        self.folder.path().join("truth")
     }
 
     /// From now on the disk has these faults, one per line.

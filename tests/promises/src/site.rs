@@ -10,6 +10,8 @@ use tempfile::TempDir;
 use crate::abide::{Abide, Refusal};
 use crate::{Disk, Language, artifacts};
 
+const DROP_MEMORY: &str = "hibernate = \"drop-memory\"";
+
 /// A configuration and its data, which outlive the processes that serve them.
 pub struct Site {
     folder: Arc<TempDir>,
@@ -23,10 +25,43 @@ impl Site {
         Site::of("fixture", &artifacts::fixture(), settings)
     }
 
+    /// The same, of which an object that is idle keeps nothing in memory.
+    pub fn forgetful(settings: &str) -> Site {
+        let fixture = artifacts::fixture();
+        Site::of("fixture", &fixture, settings).with_class_setting(DROP_MEMORY)
+    }
+
+    /// Serves the alarm clock as class `clock`.
+    pub fn alarm_clock(settings: &str) -> Site {
+        Site::of("clock", &artifacts::alarm_clock(), settings)
+    }
+
     /// Serves the guest in a language as class `guest`.
     pub fn guest(language: Language, settings: &str) -> Site {
         let component = guests::component(language).unwrap_or_else(|error| panic!("{error:#}"));
         Site::of("guest", &component, settings)
+    }
+
+    /// Serves the classes `objects`, `old` and `sockets` in JavaScript.
+    pub fn javascript(settings: &str) -> Site {
+        let component = artifacts::javascript();
+        let class = |name| format!("[classes.{name}]\ncomponent = {component:?}\n");
+        let classes = ["objects", "old", "sockets"].map(class).concat();
+        Site::configured(&format!(
+            "show_errors = true\ndata = \"data\"\n{settings}\n{classes}"
+        ))
+    }
+
+    /// Serves the guest in a language, of which nothing is kept in memory.
+    pub fn forgetful_guest(language: Language, settings: &str) -> Site {
+        Site::guest(language, settings).with_class_setting(DROP_MEMORY)
+    }
+
+    /// Adds a line to the table of the only class, which is the last one.
+    fn with_class_setting(self, line: &str) -> Site {
+        let config = std::fs::read_to_string(self.config()).expect("it was written");
+        self.configure(&format!("{config}{line}\n"));
+        self
     }
 
     fn of(class: &str, component: &Path, settings: &str) -> Site {
@@ -85,6 +120,11 @@ impl Site {
         Abide::start(self.command(), self.folder.clone())
     }
 
+    /// Starts a server, which may refuse to serve: then what it said.
+    pub fn try_serve(&self) -> Result<Abide, String> {
+        Abide::try_start(self.command(), self.folder.clone())
+    }
+
     /// Starts a server under the environment or arguments that `change` adds.
     pub fn serve_with(&self, change: impl FnOnce(&mut Command)) -> Abide {
         let mut command = self.command();
@@ -101,6 +141,11 @@ impl Site {
         let mut command = self.command();
         change(&mut command);
         Refusal::of(command)
+    }
+
+    /// How the server is started, for a test that does it itself.
+    pub fn command_of_server(&self) -> Command {
+        self.command()
     }
 
     fn command(&self) -> Command {

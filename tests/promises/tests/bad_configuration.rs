@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use promises::Site;
+use rand::{RngExt, SeedableRng};
+
+use promises::{Site, smallest};
 
 /// A class as most mistakes are made beside it.
 fn class() -> String {
@@ -52,7 +54,7 @@ fn values_of_the_wrong_type_are_named() {
     check(
         &format!("{}[limits]\ncpu_ms_max = \"long\"\n", class()),
         4,
-        &["cpu_ms_max", "long"],
+        &["cpu_ms_max", "long", "a whole number of milliseconds"],
     );
     check(
         &format!("show_errors = \"yes\"\n{}", class()),
@@ -81,6 +83,16 @@ fn values_out_of_range_are_named_with_their_range() {
         4,
         &["header_bytes_max"],
     );
+}
+
+/// With so little the server would refuse everything.
+#[test]
+fn memory_that_the_process_itself_has_used_up_is_refused() {
+    let settings = "[server]\nprocess_memory_bytes_max = 2000000";
+    Site::fixture(settings).refusal().names(&[
+        "process_memory_bytes_max = 2000000",
+        "before it serves anything",
+    ]);
 }
 
 #[test]
@@ -131,6 +143,62 @@ fn a_route_that_makes_no_sense_is_named() {
         ),
         &["/{id}"],
     );
+}
+
+#[test]
+fn a_route_that_no_request_can_match_is_refused() {
+    let route = |host: &str, path: &str| {
+        let host = match host {
+            "" => String::new(),
+            host => format!("host = {host:?}\n"),
+        };
+        format!(
+            "{}[[routes]]\npath = {path:?}\n{host}class = \"fixture\"\n",
+            class()
+        )
+    };
+    for (host, words) in [
+        ("h.test:80", "port"),
+        ("http://h.test", "scheme"),
+        ("*.test", "wildcards"),
+    ] {
+        check(
+            &route(host, "/{name}"),
+            4,
+            &[host, words, "chat.example.com"],
+        );
+    }
+    for (path, words) in [
+        ("/r/{name}?x=1", "query"),
+        ("/r/{name}#x", "'#'"),
+        ("/ä/{name}", "%C3%A4"),
+        ("/x/{{name}}", "brace"),
+        ("/{name}/{name}", "more than once"),
+        ("/{x}/{name}/{x}", "two parameters"),
+        ("/../{name}", "resolve"),
+    ] {
+        check(&route("", path), 4, &[path, words]);
+    }
+}
+
+#[test]
+fn classes_that_differ_only_in_case_are_refused() {
+    check(
+        &format!("{}[classes.Fixture]\ncomponent = \"x\"\n", class()),
+        1,
+        &["Fixture", "differ only in case"],
+    );
+}
+
+#[test]
+fn a_listen_address_that_makes_no_sense_is_named_with_its_line() {
+    for listen in ["nonsense", "127.0.0.1:99999", "::1:0", "http://h:80", ""] {
+        check(
+            &format!("\nlisten = {listen:?}\n{}", class()),
+            2,
+            &[&format!("{listen:?}"), "HOST:PORT"],
+        );
+    }
 }
 
 #[test]
@@ -199,6 +267,165 @@ fn a_component_of_another_world_is_refused() {
     imports.extend(name);
     imports.extend([5, 0]);
     check_component(Some(&imports), &["a.wasm"]);
+}
+
+/// A component that is refused whatever it is asked.
+fn check_parts(parts: &smallest::Parts<'_>, words: &[&str]) {
+    check_component(Some(&smallest::component(parts)), words);
+}
+
+#[test]
+fn a_component_whose_exports_have_other_types_is_refused() {
+    let start = smallest::Parts {
+        code: "(func (export \"start\") (param i32) (result i32) (i32.const 0))",
+        around: r#"(alias core export $code "start" (core func $start))
+            (func $start (param "x" u32) (result u32) (canon lift (core func $start)))
+            (instance $life (export "start" (func $start)))
+            (export "durable:object/lifecycle@0.1.0" (instance $life))"#,
+        ..Default::default()
+    };
+    check_parts(&start, &["another world", "lifecycle", "start", "types"]);
+    let fetch = smallest::Parts {
+        more: (r#"(param "more" u32)"#, "(param i32)"),
+        ..Default::default()
+    };
+    check_parts(
+        &fetch,
+        &["another world", "fetch-handler", "fetch", "types"],
+    );
+    let empty = smallest::Parts {
+        around: r#"(instance $alarm)
+            (export "durable:object/alarm-handler@0.1.0" (instance $alarm))"#,
+        ..Default::default()
+    };
+    check_parts(&empty, &["alarm-handler", "no function \"alarm\""]);
+    let elsewhere = smallest::Parts {
+        export: "durable:object/fetch-handler@7.0.0",
+        ..Default::default()
+    };
+    check_parts(&elsewhere, &["another world", "no handler"]);
+}
+
+#[test]
+fn a_component_that_needs_more_than_its_limits_is_refused() {
+    // 128 MiB are 2,048 pages.
+    let large = smallest::Parts {
+        memory_pages: 2049,
+        ..Default::default()
+    };
+    check_parts(&large, &["memory_bytes_max = 134217728", "134283264"]);
+    let several = smallest::Parts {
+        around: "(core module $more (memory 1500)) (core instance (instantiate $more)) \
+                 (core instance (instantiate $more))",
+        ..Default::default()
+    };
+    check_parts(&several, &["memory_bytes_max"]);
+    let tables = smallest::Parts {
+        code: "(table 100000000 funcref)",
+        ..Default::default()
+    };
+    check_parts(&tables, &["memory_bytes_max", "100000000 entries"]);
+}
+
+#[test]
+fn no_bytes_of_a_component_make_it_panic() {
+    let whole = smallest::answering("hello");
+    let mut random = rand::rngs::StdRng::seed_from_u64(7);
+    // Starting a server is what takes time; many classes are refused at once no
+    // faster than one.
+    for _ in 0..40 {
+        let mut bytes = whole.clone();
+        for _ in 0..random.random_range(1..4) {
+            let at = random.random_range(8..bytes.len());
+            match random.random_range(0..3) {
+                0 => bytes[at] = random.random(),
+                1 => drop(bytes.remove(at)),
+                _ => bytes.insert(at, random.random()),
+            }
+        }
+        // It may still be in order; then the class beside it, which is not there, is
+        // what is refused.
+        let site = Site::configured(
+            "[classes.a]\ncomponent = \"a.wasm\"\n[classes.b]\ncomponent = \"no.wasm\"\n",
+        );
+        std::fs::write(site.folder().join("a.wasm"), bytes).expect("it can be written");
+        site.refusal().names(&[".wasm"]);
+    }
+}
+
+#[test]
+fn a_cached_component_that_was_swapped_or_damaged_is_compiled_anew() {
+    let site = Site::configured("[classes.a]\ncomponent = \"a.wasm\"\n");
+    let cache = site.folder().join("cache");
+    let write = |text| {
+        let bytes = smallest::answering(text);
+        std::fs::write(site.folder().join("a.wasm"), bytes).expect("it can be written");
+    };
+    let said = |text: &str| {
+        let abide = site.serve_with(|command| {
+            command.env("ABIDE_CACHE", &cache);
+        });
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        assert_eq!(runtime.block_on(abide.get("/a/x")).ok(), text);
+        abide.log()
+    };
+    let kept = || {
+        let files = std::fs::read_dir(cache.join("components")).expect("the cache");
+        let mut files: Vec<_> = files.flatten().map(|file| file.path()).collect();
+        files.sort();
+        files
+    };
+    write("one");
+    assert!(said("one").contains("compiling"));
+    let one = kept().pop().expect("it was kept");
+    assert!(!said("one").contains("compiling"));
+    write("two");
+    said("two");
+    let two = kept().into_iter().find(|file| *file != one).expect("kept");
+
+    std::fs::copy(&one, &two).expect("swapped");
+    assert!(said("two").contains("of no use"));
+    let mut bytes = std::fs::read(&two).expect("kept again");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 4;
+    std::fs::write(&two, bytes).expect("damaged");
+    assert!(said("two").contains("of no use"));
+    assert!(!said("two").contains("of no use"));
+}
+
+#[test]
+fn a_configuration_is_found_where_one_is() {
+    let site = Site::configured("");
+    let refusal = site.refusal_with(|command| {
+        let folder = site.folder().to_owned();
+        *command = std::process::Command::new(promises::abide());
+        command.arg("serve").current_dir(folder);
+        command.env("ABIDE_CACHE", "");
+    });
+    refusal.names(&["abide.toml:1", "no class"]);
+}
+
+#[test]
+fn help_names_what_one_needs_to_know() {
+    let abide = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(promises::abide());
+        let output = command.args(arguments).output().expect("abide runs");
+        [output.stdout, output.stderr].concat()
+    };
+    let bare = String::from_utf8(abide(&[])).expect("text");
+    for word in [
+        "ABIDE_CACHE",
+        "RUST_LOG",
+        "abide dev",
+        "127.0.0.1:8787",
+        "~/.cache/abide",
+    ] {
+        assert!(bare.contains(word), "{bare}\nlacks {word}");
+    }
+    let serve = String::from_utf8(abide(&["serve", "--help"])).expect("text");
+    for word in ["abide.toml", "127.0.0.1:8787", "abide-data"] {
+        assert!(serve.contains(word), "{serve}\nlacks {word}");
+    }
 }
 
 #[test]

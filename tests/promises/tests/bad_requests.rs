@@ -218,3 +218,20 @@ async fn a_body_of_endless_chunks_ends_at_the_limit() {
     }
     assert_eq!(abide.get("/fixture/b/events").await.number(), 1);
 }
+
+/// `*` is the server as a whole (RFC 9112, 3.2.4), and no part of a URL.
+#[tokio::test]
+async fn a_target_that_is_no_path_reaches_nobody() {
+    let behind = Site::configured(&format!(
+        "data = \"data\"\n[classes.fixture]\ncomponent = {:?}\n[gateway]\ncomponent = {:?}\n",
+        promises::fixture(),
+        promises::gateway()
+    ));
+    for site in [Site::fixture(""), behind] {
+        let abide = site.serve();
+        let request = "OPTIONS * HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        let answer = Connection::exchange(&abide, request).await;
+        assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+        assert!(answer.contains("means this server as a whole"), "{answer}");
+    }
+}

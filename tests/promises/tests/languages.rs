@@ -4,26 +4,7 @@
 
 use std::time::Duration;
 
-use promises::{Abide, Language, Protocol, Site, until};
-
-macro_rules! in_each_language {
-    ($($promise:ident),* $(,)?) => {
-        in_each_language! { @ rust Rust $($promise)* }
-        in_each_language! { @ go Go $($promise)* }
-        in_each_language! { @ python Python $($promise)* }
-        in_each_language! { @ javascript JavaScript $($promise)* }
-    };
-    (@ $module:ident $language:ident $($promise:ident)*) => {
-        mod $module {
-            $(
-                #[tokio::test]
-                async fn $promise() {
-                    super::$promise(promises::Language::$language).await;
-                }
-            )*
-        }
-    };
-}
+use promises::{Abide, Language, Protocol, Site, in_each_language, until};
 
 in_each_language! {
     the_constructor_runs_once_in_an_instance,
@@ -38,7 +19,7 @@ in_each_language! {
     a_thrown_exception_reaches_the_client,
     a_trap_resets_that_instance_alone,
     a_sync_ends,
-    what_the_host_cannot_do_yet_is_a_clear_error,
+    an_object_calls_another_and_knows_its_alarm,
 }
 
 fn serve(language: Language) -> (Site, Abide) {
@@ -125,7 +106,8 @@ async fn a_larger_body_needs_no_more_memory(language: Language) {
     let eight = echo(&abide, Protocol::Http1, 8).await;
     let sixty_four = echo(&abide, Protocol::Http1, 64).await;
     assert!(
-        sixty_four < eight + 24_000_000,
+        // What a runtime keeps before it collects comes and goes; the body is not in it.
+        sixty_four < eight + 40_000_000,
         "8 MB: {eight} bytes resident, 64 MB: {sixty_four}"
     );
 }
@@ -263,13 +245,13 @@ async fn a_sync_ends(language: Language) {
     assert_eq!(abide.get("/guest/a/sync").await.ok(), "synced");
 }
 
-async fn what_the_host_cannot_do_yet_is_a_clear_error(language: Language) {
+async fn an_object_calls_another_and_knows_its_alarm(language: Language) {
     let (_site, abide) = serve(language);
-    let alarm = abide.get("/guest/a/later").await.ok();
-    assert!(alarm.contains("alarm"), "{alarm}");
-    abide
-        .get("/guest/a/relay?name=b")
-        .await
-        .is_error("exception", "object");
+    assert_eq!(abide.get("/guest/a/later").await.ok(), "none");
+    let who = abide.get("/guest/a/relay?name=b").await.ok();
+    assert!(who.starts_with("guest b -> "), "{who}");
+    let body = "streamed there and back ".repeat(10_000);
+    let echo = abide.post("/guest/a/relay?name=b", body.clone()).await;
+    assert!(echo.ok() == body, "{echo:?}");
     assert_eq!(abide.get("/guest/a/started").await.number(), 1);
 }

@@ -9,7 +9,7 @@ const SLEEPY: &str = "[limits]\nidle_timeout_ms = 100";
 
 #[tokio::test]
 async fn an_idle_object_leaves_and_the_next_event_starts_afresh_with_its_data() {
-    let abide = Site::fixture(SLEEPY).serve();
+    let abide = Site::forgetful(SLEEPY).serve();
     assert_eq!(abide.post("/fixture/a/add", "").await.number(), 1);
     until("the object has left", async || {
         tokio::time::sleep(Duration::from_millis(300)).await;

@@ -99,6 +99,57 @@ async fn lose_power(
     counts
 }
 
+/// Their logs are moved into their databases, many at a time, while nobody asks.
+#[tokio::test]
+async fn a_power_loss_amid_the_folding_of_sleeping_objects_loses_nothing() {
+    const OBJECTS: usize = 10;
+    let site = Site::fixture("[limits]\nidle_timeout_ms = 20");
+    let disk = FlakyDisk::of(&site);
+    disk.faults("sync delay-ms 5");
+    let abide = site.serve_with(|command| disk.attach(command));
+    let write = async |n: usize, entries: u64| {
+        let path = format!("/fixture/archive-{n}/entry?bytes=30000");
+        assert_eq!(abide.post(&path, "").await.number(), entries);
+    };
+    let mut recorded = Disk::default();
+    let mut moments = Vec::new();
+    // The second round writes to logs that were folded before.
+    for round in [1, 2] {
+        futures::future::join_all((0..OBJECTS).map(|n| write(n, round))).await;
+        let acknowledged = disk.position();
+        until("all logs are folded", async || {
+            recorded = Disk::default().replay(&disk.recording());
+            recorded.is_folded()
+        })
+        .await;
+        // Above all when the logs have just been cut, which nothing has made durable.
+        let cuts = Disk::cuts(&disk.recording());
+        let cuts = cuts.into_iter().filter(|cut| *cut > acknowledged);
+        let cuts: Vec<_> = cuts.collect();
+        let some = [0, 1, 2, 3].map(|n| cuts[(cuts.len() - 1) * n / 3]);
+        moments.push((acknowledged, round));
+        moments.extend(some.map(|cut| (cut, round)));
+        moments.push((disk.position(), round));
+    }
+    assert!(abide.stop().await.success());
+    let recording = disk.recording();
+    let mut replayed = Disk::default();
+    for (index, (moment, entries)) in moments.into_iter().enumerate() {
+        replayed = replayed.replay_until(&recording, moment);
+        for outcome in [Outcome::Strict, Outcome::Torn(index as u64)] {
+            println!("power loss at {moment} of {}, {outcome:?}", recording.len());
+            let left = TempDir::new().expect("a folder for a test");
+            Disk::write(&replayed.after_power_loss(outcome), left.path());
+            let abide = site.with_data(left.path()).serve();
+            for n in 0..OBJECTS {
+                let found = abide.get(&format!("/fixture/archive-{n}/check")).await;
+                assert_eq!(found.number(), entries, "archive-{n}");
+            }
+            abide.kill();
+        }
+    }
+}
+
 /// The recording is only worth something when it is complete.
 #[tokio::test]
 async fn the_recorder_sees_every_write_of_the_server() {

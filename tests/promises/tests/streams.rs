@@ -70,7 +70,7 @@ async fn a_client_that_does_not_read_stops_the_object_s_stream_over_http2_too() 
 
 #[tokio::test]
 async fn a_client_that_leaves_ends_the_object_s_stream() {
-    let abide = Site::fixture("[limits]\nidle_timeout_ms = 100").serve();
+    let abide = Site::forgetful("[limits]\nidle_timeout_ms = 100").serve();
     let mut stream = abide.open("/fixture/a/endless").await;
     stream.read(1_000_000).await.expect("a stream");
     drop(stream);
@@ -186,7 +186,7 @@ async fn a_stream_that_breaks_off_does_not_look_complete() {
 
 #[tokio::test]
 async fn a_request_body_that_breaks_off_ends_the_object_s_stream() {
-    let abide = Site::fixture("[limits]\nidle_timeout_ms = 100").serve();
+    let abide = Site::forgetful("[limits]\nidle_timeout_ms = 100").serve();
     let mut writer = Connection::to(&abide).await;
     writer
         .send("POST /fixture/a/length HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\nabc")

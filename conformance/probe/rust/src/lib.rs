@@ -3,8 +3,10 @@
 //! On raw bindings, so that each step reaches one function of the world and
 //! nothing is added to what that promises.
 
+mod calls;
 mod memory;
 mod script;
+mod sockets;
 mod wire;
 
 use exports::durable::object::{
@@ -12,9 +14,12 @@ use exports::durable::object::{
 };
 
 use durable::object::kv;
-use durable::object::types::{Body, Error, ErrorFlags, Request, Response};
+use durable::object::types::{
+    Body, Caller, Error, ErrorFlags, Payload, Request, Response, StorageError,
+};
 use script::Script;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
+use sockets::About;
 
 wit_bindgen::generate!({ path: "../../../wit", world: "durable-object" });
 
@@ -38,8 +43,11 @@ impl lifecycle::Guest for Probe {
 }
 
 impl fetch_handler::Guest for Probe {
-    async fn fetch(request: Request) -> Result<Response, Error> {
-        let steps = steps_of(&whole(request.body).await)?;
+    async fn fetch(request: Request, _: Caller) -> Result<Response, Error> {
+        if let Some(upgrade) = request.upgrade {
+            return sockets::upgrade(&request.url, upgrade).await;
+        }
+        let steps = steps_of(&whole(request.body).await?)?;
         let results = Script::default().run(&steps).await?;
         let body = Body::Bytes(Json::Array(results).to_string().into_bytes());
         let headers = vec![("content-type".into(), b"application/json".to_vec())];
@@ -52,35 +60,79 @@ impl fetch_handler::Guest for Probe {
 }
 
 impl alarm_handler::Guest for Probe {
-    async fn alarm(_: alarm_handler::AlarmInfo) -> Result<(), Error> {
-        Ok(())
+    async fn alarm(info: alarm_handler::AlarmInfo) -> Result<(), Error> {
+        append("alarms", &format!("{}/{}", info.retry_count, info.is_retry))?;
+        put("alarm-time", &info.scheduled_time.to_string())?;
+        run_stored("on-alarm", About::Nothing).await
     }
 }
 
 impl rpc_handler::Guest for Probe {
-    async fn call(method: String, _: Vec<u8>) -> Result<Vec<u8>, Error> {
-        Err(error(
-            "TypeError",
-            &format!("The RPC receiver does not implement the method \"{method}\"."),
-        ))
+    async fn call(method: String, arguments: Option<Payload>, _: Caller) -> Result<Payload, Error> {
+        calls::call(&method, arguments).await
+    }
+
+    async fn call_reference(
+        mine: u64,
+        method: String,
+        arguments: Option<Payload>,
+        _: Caller,
+    ) -> Result<Payload, Error> {
+        calls::call_reference(mine, &method, arguments)
+    }
+
+    async fn release(mine: u64) {
+        calls::release(mine);
     }
 }
 
 impl websocket_handler::Guest for Probe {
     async fn message(
-        _: websocket_handler::Socket,
-        _: websocket_handler::SocketMessage,
+        socket: websocket_handler::Socket,
+        message: websocket_handler::SocketMessage,
     ) -> Result<(), Error> {
-        Ok(())
+        sockets::message(socket, message).await
     }
 
-    async fn close(_: websocket_handler::Socket, _: u16, _: String, _: bool) -> Result<(), Error> {
-        Ok(())
+    async fn close(
+        socket: websocket_handler::Socket,
+        code: u16,
+        reason: String,
+        was_clean: bool,
+    ) -> Result<(), Error> {
+        append("closes", &format!("{code}/{reason}/{was_clean}"))?;
+        run_stored("on-close", About::Socket(socket)).await
     }
 
-    async fn error(_: websocket_handler::Socket, _: String) -> Result<(), Error> {
-        Ok(())
+    async fn error(socket: websocket_handler::Socket, message: String) -> Result<(), Error> {
+        append("errors", &message)?;
+        run_stored("on-error", About::Socket(socket)).await
     }
+}
+
+/// Runs the steps that are stored under a key, and stores their results beside it.
+async fn run_stored(key: &str, about: About) -> Result<(), Error> {
+    let Some(steps) = kv::get(key).map_err(unexpected)? else {
+        return Ok(());
+    };
+    let results = Script::about(about).run(&steps_of(&steps)?).await?;
+    put(&format!("{key}-results"), &json!(results).to_string())
+}
+
+/// Adds a text to a value, after a space.
+fn append(key: &str, text: &str) -> Result<(), Error> {
+    let before = kv::get(key).map_err(unexpected)?;
+    let before = before.map(|before| [before, b" ".to_vec()].concat());
+    let whole = [before.unwrap_or_default(), text.into()].concat();
+    kv::put(key, &whole).map_err(unexpected)
+}
+
+fn put(key: &str, text: &str) -> Result<(), Error> {
+    kv::put(key, text.as_bytes()).map_err(unexpected)
+}
+
+fn unexpected(why: StorageError) -> Error {
+    error("Error", &format!("{why:?}"))
 }
 
 fn steps_of(text: &[u8]) -> Result<Vec<Json>, Error> {
@@ -88,11 +140,14 @@ fn steps_of(text: &[u8]) -> Result<Vec<Json>, Error> {
         .map_err(|why| error("SyntaxError", &format!("these are no steps: {why}")))
 }
 
-async fn whole(body: Body) -> Vec<u8> {
+async fn whole(body: Body) -> Result<Vec<u8>, Error> {
     match body {
-        Body::Empty => Vec::new(),
-        Body::Bytes(bytes) => bytes,
-        Body::Stream(stream) => stream.collect().await,
+        Body::Empty => Ok(Vec::new()),
+        Body::Bytes(bytes) => Ok(bytes),
+        Body::Stream(body) => {
+            let bytes = body.chunks.collect().await;
+            body.end.await.map(|()| bytes)
+        }
     }
 }
 
@@ -101,5 +156,6 @@ fn error(name: &str, message: &str) -> Error {
         name: name.into(),
         message: message.into(),
         flags: ErrorFlags::empty(),
+        details: None,
     }
 }

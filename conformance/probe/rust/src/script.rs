@@ -1,12 +1,14 @@
 //! What does each step do?
 
 use std::collections::HashMap;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value as Json, json};
 
-use crate::durable::object::types::{Body, Error, Request, StorageError};
-use crate::durable::object::{kv, sql, state, storage, stubs, timers, transactions};
-use crate::{START_KEY, error, memory, whole, wire};
+use crate::durable::object::types::{Body, Error, Request, Response, StorageError};
+use crate::durable::object::{alarms, kv, sql, state, storage, stubs, timers, transactions};
+use crate::sockets::{self, About};
+use crate::{START_KEY, append, calls, error, memory, whole, wire};
 
 /// Stands for a section, transaction or cursor that was never opened.
 const UNKNOWN: u64 = 999_999;
@@ -16,6 +18,11 @@ const UNKNOWN: u64 = 999_999;
 pub struct Script {
     /// Numbers of transactions, sections and cursors by their labels.
     open: HashMap<String, u64>,
+    /// Numbers of the open transactions that this script has begun, innermost last.
+    transactions: Vec<u64>,
+    about: About,
+    /// The answer of the object that took the socket instead of this one.
+    pub passed: Option<Response>,
 }
 
 /// What ends a step without a value.
@@ -48,6 +55,13 @@ impl From<String> for Stop {
 }
 
 impl Script {
+    pub fn about(about: About) -> Script {
+        Script {
+            about,
+            ..Script::default()
+        }
+    }
+
     pub async fn run(&mut self, steps: &[Json]) -> Result<Vec<Json>, Error> {
         let mut results = Vec::new();
         for step in steps {
@@ -59,13 +73,29 @@ impl Script {
         Ok(results)
     }
 
+    /// The same for steps that nobody else keeps.
+    pub async fn run_owned(mut self, steps: Vec<Json>) -> Result<Vec<Json>, Error> {
+        self.run(&steps).await
+    }
+
+    /// Runs steps of which none may fail.
+    pub async fn run_all(&mut self, steps: &[Json]) -> Result<(), Error> {
+        for result in self.run(steps).await? {
+            if let Some(failed) = result.get("error") {
+                let part = |name: &str| failed[name].as_str().unwrap_or("Error").to_string();
+                return Err(error(&part("name"), &part("message")));
+            }
+        }
+        Ok(())
+    }
+
     async fn step(&mut self, step: &Step<'_>) -> Outcome {
         match step.operation {
             "state.id" => Ok(json!(state::id())),
             "state.name" => Ok(json!(state::name())),
             "state.class" => Ok(json!(state::class_name())),
             "abort" => {
-                state::abort(step.arguments.first().and_then(Json::as_str));
+                state::abort(step.arguments.first().and_then(Json::as_str), true);
                 Ok(Json::Null)
             }
             "block" => Ok(self.opened(step.text(0)?, state::begin_block_concurrency())),
@@ -86,14 +116,17 @@ impl Script {
             "kv.put-many" => nothing(kv::put_many(&step.entries(0)?)?),
             "kv.delete" => Ok(json!(kv::delete(step.text(0)?)?)),
             "kv.delete-many" => Ok(json!(kv::delete_many(&step.texts(0)?)?)),
-            "append" => {
-                let (key, text) = (step.text(0)?, step.text(1)?);
-                let before = kv::get(key)?.map(|before| [before, b" ".to_vec()].concat());
-                nothing(kv::put(
-                    key,
-                    &[before.unwrap_or_default(), text.into()].concat(),
-                )?)
-            }
+            "append" => nothing(append(step.text(0)?, step.text(1)?)?),
+            "steps-for" => nothing(kv::put(
+                step.text(0)?,
+                step.argument(1)?.to_string().as_bytes(),
+            )?),
+            "results-of" => match kv::get(&format!("{}-results", step.text(0)?))? {
+                Some(results) => {
+                    serde_json::from_slice(&results).map_err(|why| Stop::from(why.to_string()))
+                }
+                None => Ok(Json::Null),
+            },
             "count" => self.count(step).await,
             "unless" => match kv::get(step.text(0)?)? {
                 Some(_) => Ok(json!([])),
@@ -118,14 +151,14 @@ impl Script {
                 )
             }
             "sql.open" => {
-                let cursor = sql::open(step.text(1)?, &step.parameters(2)?)?;
-                self.opened(step.text(0)?, cursor.id);
-                Ok(json!(cursor.columns))
+                let part = sql::open(step.text(1)?, &step.parameters(2)?, 0)?;
+                self.opened(step.text(0)?, cursor(&part));
+                Ok(json!(part.columns))
             }
             "sql.open-many" => {
                 for number in 0..step.number(0)? {
-                    let cursor = sql::open(step.text(1)?, &[])?;
-                    self.opened(&number.to_string(), cursor.id);
+                    let part = sql::open(step.text(1)?, &[], 0)?;
+                    self.opened(&number.to_string(), cursor(&part));
                 }
                 Ok(Json::Null)
             }
@@ -149,11 +182,21 @@ impl Script {
             "sql.size" => Ok(json!(sql::database_size()?)),
 
             "savepoint" => Ok(self.opened(step.text(0)?, transactions::savepoint()?)),
-            "begin" => Ok(self.opened(step.text(0)?, transactions::begin()?)),
-            "commit" => nothing(transactions::commit(self.number(step)?)?),
-            "rollback" => nothing(transactions::rollback(self.number(step)?)?),
+            "begin" => {
+                let number = self.begin()?;
+                Ok(self.opened(step.text(0)?, number))
+            }
+            "commit" => nothing(self.end("commit", self.number(step)?)?),
+            "rollback" => nothing(self.end("rollback", self.number(step)?)?),
+            "beside" => self.beside(step).await,
             "sync" => nothing(storage::sync().await?),
             "delete-all" => nothing(storage::delete_all()?),
+
+            "alarm.set" => nothing(alarms::set(step.integer(0)?)?),
+            "alarm.set-in" => nothing(alarms::set(now_ms() + step.integer(0)?)?),
+            "alarm.get" => Ok(json!(alarms::get()?)),
+            "alarm.is-set" => Ok(json!(alarms::get()?.is_some())),
+            "alarm.delete" => nothing(alarms::delete()?),
 
             "sleep" => {
                 timers::sleep(step.number(0)?).await;
@@ -193,7 +236,7 @@ impl Script {
             "stubs.run" => {
                 let call =
                     stubs::fetch(step.text(0)?, &step.target(1)?, request(step.argument(2)?));
-                let answer = whole(call.await?.body).await;
+                let answer = whole(call.await?.body).await?;
                 serde_json::from_slice(&answer).map_err(|why| Stop::from(why.to_string()))
             }
             "stubs.run-all" => {
@@ -207,6 +250,42 @@ impl Script {
                     call.await?;
                 }
                 Ok(Json::Null)
+            }
+            "stubs.call" => {
+                let (class, target) = (step.text(0)?, step.target(1)?);
+                Ok(calls::there(class, target, step.text(2)?, step.argument(3)?).await?)
+            }
+            "stubs.get" => {
+                let (class, target) = (step.text(0)?, step.target(1)?);
+                Ok(calls::property_there(class, target, step.text(2)?).await?)
+            }
+            "stubs.apply" => {
+                let (class, target) = (step.text(0)?, step.target(1)?);
+                Ok(calls::with_callback(class, target, "applied", step.argument(2)?).await?)
+            }
+            "stubs.keep" => {
+                let (class, target) = (step.text(0)?, step.target(1)?);
+                Ok(calls::with_callback(class, target, "keep", &Json::Null).await?)
+            }
+            "stubs.count" => {
+                let (class, target) = (step.text(0)?, step.target(1)?);
+                Ok(calls::count_there(class, target, step.list(2)?).await?)
+            }
+            "ws.pass" => {
+                let (class, target) = (step.text(0)?, step.target(1)?);
+                let upgrade = self.about.upgrade()?;
+                let answer = sockets::ask(class, &target, step.argument(2)?, upgrade).await?;
+                self.passed = Some(answer);
+                Ok(Json::Null)
+            }
+            "ws.connect" => {
+                let (class, target) = (step.text(0)?, step.target(1)?);
+                let socket = sockets::connect(class, &target, step.argument(2)?).await?;
+                self.about = About::Socket(socket);
+                Ok(Json::Null)
+            }
+            operation if operation.starts_with("ws.") => {
+                Ok(sockets::step(operation, step.arguments, self.about)?)
             }
             unknown => Err(format!("this probe does not know {unknown:?}").into()),
         }
@@ -223,6 +302,57 @@ impl Script {
         }
         kv::put(key, next.to_string().as_bytes())?;
         Ok(json!(next))
+    }
+
+    /// Begins a transaction within the innermost one of this script.
+    fn begin(&mut self) -> Result<u64, StorageError> {
+        let number = transactions::begin(self.transactions.last().copied())?;
+        self.transactions.push(number);
+        Ok(number)
+    }
+
+    /// Ends a transaction or savepoint.
+    fn end(&mut self, how: &str, number: u64) -> Result<(), StorageError> {
+        match how {
+            "commit" => transactions::commit(number)?,
+            _ => transactions::rollback(number)?,
+        }
+        self.transactions.retain(|open| *open != number);
+        Ok(())
+    }
+
+    /// Several transactions at once, each by a script of its own.
+    async fn beside(&mut self, step: &Step<'_>) -> Outcome {
+        let mut paths = Vec::new();
+        for path in step.list(0)? {
+            let path = Step::of(path);
+            let (how, steps) = (path.operation.to_owned(), path.list(0)?.to_vec());
+            let mut script = Script {
+                open: HashMap::new(),
+                transactions: self.transactions.clone(),
+                about: self.about,
+                passed: None,
+            };
+            paths.push(wit_bindgen::spawn_local(async move {
+                script.whole_transaction(&how, &steps).await
+            }));
+        }
+        let mut results = Vec::new();
+        for path in paths {
+            match path.await {
+                Some(Ok(result)) | Some(Err(Stop::Step(result))) => results.push(result),
+                Some(Err(event)) => return Err(event),
+                None => return Err("a path was cancelled".to_string().into()),
+            }
+        }
+        Ok(Json::Array(results))
+    }
+
+    async fn whole_transaction(&mut self, how: &str, steps: &[Json]) -> Outcome {
+        let number = self.begin()?;
+        let results = self.nested(steps).await?;
+        self.end(how, number)?;
+        Ok(results)
     }
 
     async fn nested(&mut self, steps: &[Json]) -> Outcome {
@@ -271,6 +401,13 @@ impl<'a> Step<'a> {
         argument
             .as_u64()
             .ok_or_else(|| format!("{argument} is not a number"))
+    }
+
+    fn integer(&self, index: usize) -> Result<i64, String> {
+        let argument = self.argument(index)?;
+        argument
+            .as_i64()
+            .ok_or_else(|| format!("{argument} is not an integer"))
     }
 
     fn list(&self, index: usize) -> Result<&'a [Json], String> {
@@ -332,6 +469,15 @@ impl<'a> Step<'a> {
 /// For a function of the world that gives nothing.
 fn nothing(_done: ()) -> Outcome {
     Ok(Json::Null)
+}
+
+fn cursor(part: &sql::Part) -> u64 {
+    part.cursor.expect("where no row is read there is a cursor")
+}
+
+fn now_ms() -> i64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+    since_1970.map_or(0, |passed| passed.as_millis() as i64)
 }
 
 fn entries(entries: Vec<kv::Entry>) -> Json {

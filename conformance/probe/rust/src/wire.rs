@@ -73,7 +73,7 @@ fn column(value: Value) -> Json {
     }
 }
 
-fn blob(bytes: &[u8]) -> Json {
+pub fn blob(bytes: &[u8]) -> Json {
     json!({"blob": bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()})
 }
 

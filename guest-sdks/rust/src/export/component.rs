@@ -2,15 +2,17 @@
 //!
 //! Invariant: `OBJECT` is set once, by `start`, before any event is delivered.
 
-use super::Classes;
-use super::dispatch::Object;
+use super::dispatch::{Happened, Object, WebSocketEvent};
+use super::{Classes, panics};
+use crate::bindings::alarm::exports::durable::object::alarm_handler;
+use crate::bindings::calls::exports::durable::object::rpc_handler;
 use crate::bindings::durable::object::types;
-use crate::bindings::exports::durable::object::{
-    alarm_handler, fetch_handler, lifecycle, rpc_handler, websocket_handler,
-};
+use crate::bindings::exports::durable::object::{fetch_handler, lifecycle};
+use crate::bindings::web_sockets::exports::durable::object::websocket_handler;
 use crate::host::{self, wire};
+use crate::rpc::{self, Call};
 use crate::storage::time;
-use crate::{AlarmInfo, Close, Error, Message, Result, WebSocket};
+use crate::{AlarmInfo, Caller, Close, Error, Message, Result, WebSocket};
 use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::rc::Rc;
@@ -30,6 +32,7 @@ fn object() -> Result<Rc<dyn Object>> {
 
 impl<C: Classes> lifecycle::Guest for Component<C> {
     async fn start() -> Result<(), types::Error> {
+        panics::tell();
         let object = C::start(&host::state::class_name()).0.await?;
         OBJECT.set(Some(object));
         Ok(())
@@ -37,9 +40,13 @@ impl<C: Classes> lifecycle::Guest for Component<C> {
 }
 
 impl<C: Classes> fetch_handler::Guest for Component<C> {
-    async fn fetch(request: types::Request) -> Result<types::Response, types::Error> {
-        let response = object()?.fetch(wire::into_request(request)?).await?;
-        Ok(wire::response(response))
+    async fn fetch(
+        request: types::Request,
+        caller: types::Caller,
+    ) -> Result<types::Response, types::Error> {
+        let mut request = wire::into_request(request)?;
+        request.extensions_mut().insert(Caller(caller));
+        Ok(wire::response(object()?.fetch(request).await?))
     }
 }
 
@@ -55,15 +62,33 @@ impl<C: Classes> alarm_handler::Guest for Component<C> {
 }
 
 impl<C: Classes> rpc_handler::Guest for Component<C> {
-    async fn call(method: String, arguments: Vec<u8>) -> Result<Vec<u8>, types::Error> {
-        Ok(object()?.call(method, arguments).await?)
+    async fn call(
+        method: String,
+        arguments: Option<types::Payload>,
+        caller: types::Caller,
+    ) -> Result<types::Payload, types::Error> {
+        let call = Call::new(method, arguments.map(wire::into_payload), Caller(caller));
+        Ok(wire::payload(object()?.call(call).await?))
+    }
+
+    async fn call_reference(
+        mine: u64,
+        method: String,
+        arguments: Option<types::Payload>,
+        caller: types::Caller,
+    ) -> Result<types::Payload, types::Error> {
+        let call = Call::new(method, arguments.map(wire::into_payload), Caller(caller));
+        Ok(wire::payload(rpc::call_mine(mine, call).await?))
+    }
+
+    async fn release(mine: u64) {
+        rpc::release_mine(mine);
     }
 }
 
 impl<C: Classes> websocket_handler::Guest for Component<C> {
     async fn message(socket: u64, message: Message) -> Result<(), types::Error> {
-        let socket = WebSocket(socket);
-        Ok(object()?.websocket_message(socket, message).await?)
+        web_socket(socket, Happened::Message(message)).await
     }
 
     async fn close(
@@ -77,11 +102,17 @@ impl<C: Classes> websocket_handler::Guest for Component<C> {
             reason,
             was_clean,
         };
-        Ok(object()?.websocket_close(WebSocket(socket), close).await?)
+        web_socket(socket, Happened::Close(close)).await
     }
 
     async fn error(socket: u64, message: String) -> Result<(), types::Error> {
-        let socket = WebSocket(socket);
-        Ok(object()?.websocket_error(socket, message).await?)
+        web_socket(socket, Happened::Error(message)).await
     }
+}
+
+async fn web_socket(socket: u64, what: Happened) -> Result<(), types::Error> {
+    let socket = WebSocket(socket);
+    Ok(object()?
+        .web_socket(WebSocketEvent { socket, what })
+        .await?)
 }

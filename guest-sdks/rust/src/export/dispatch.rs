@@ -1,11 +1,14 @@
 //! The object of this instance, whatever its class.
 
-use crate::{AlarmInfo, Close, DurableObject, Error, Message, Request, Response, Result};
-use crate::{State, WebSocket};
+use crate::rpc::{Call, Payload};
+use crate::{
+    AlarmHandler, AlarmInfo, CallHandler, Close, DurableObject, Error, Message, Request, Response,
+    Result, State, WebSocket, WebSocketHandler,
+};
 use std::pin::Pin;
 use std::rc::Rc;
 
-type Pending<T> = Pin<Box<dyn Future<Output = Result<T>>>>;
+pub type Pending<T> = Pin<Box<dyn Future<Output = Result<T>>>>;
 
 /// The classes of a component, see [`export!`](crate::export).
 pub trait Classes: 'static {
@@ -28,46 +31,136 @@ impl Started {
     }
 }
 
-/// Constructs an object of one class.
-pub fn start<T: DurableObject>() -> Started {
-    Started(Box::pin(async {
-        let object = T::new(State { _made_by_host: () }).await?;
-        Ok(Rc::new(object) as Rc<dyn Object>)
+/// Constructs an object of one class, with the handlers that `export!` lists.
+pub fn start<T: DurableObject>(list: fn(Exported<T>) -> Exported<T>) -> Started {
+    Started(Box::pin(async move {
+        let object = Rc::new(T::new(State { _made_by_host: () }).await?);
+        let handlers = list(Exported::default());
+        Ok(Rc::new(Running { object, handlers }) as Rc<dyn Object>)
     }))
 }
 
-/// A [`DurableObject`] of any type.
+type Handler<T, Event, Answer> = fn(Rc<T>, Event) -> Pending<Answer>;
+
+/// What is called for each kind of event that not every class handles.
+pub struct Exported<T> {
+    alarm: Option<Handler<T, AlarmInfo, ()>>,
+    call: Option<Handler<T, Call, Payload>>,
+    web_socket: Option<Handler<T, WebSocketEvent, ()>>,
+}
+
+impl<T> Default for Exported<T> {
+    fn default() -> Self {
+        Self {
+            alarm: None,
+            call: None,
+            web_socket: None,
+        }
+    }
+}
+
+/// An object that has been constructed.
+struct Running<T> {
+    object: Rc<T>,
+    handlers: Exported<T>,
+}
+
+/// Something happened on a socket.
+pub struct WebSocketEvent {
+    pub socket: WebSocket,
+    pub what: Happened,
+}
+
+/// What happened on a socket.
+pub enum Happened {
+    Message(Message),
+    Close(Close),
+    Error(String),
+}
+
+#[cfg(all(feature = "testing", not(target_family = "wasm")))]
+impl<T: DurableObject> Exported<T> {
+    /// Whether an object with these handlers has one for its alarm.
+    pub(crate) fn has_alarm(list: fn(Exported<T>) -> Exported<T>) -> bool {
+        list(Exported::default()).alarm.is_some()
+    }
+}
+
+impl<T: AlarmHandler> Exported<T> {
+    /// Alarms.
+    pub fn alarm(mut self) -> Self {
+        self.alarm = Some(|object, info| Box::pin(async move { object.alarm(info).await }));
+        self
+    }
+}
+
+impl<T: CallHandler> Exported<T> {
+    /// Calls of methods.
+    pub fn calls(mut self) -> Self {
+        self.call = Some(|object, call| Box::pin(async move { object.call(call).await }));
+        self
+    }
+}
+
+impl<T: WebSocketHandler> Exported<T> {
+    /// What happens on WebSockets.
+    pub fn web_sockets(mut self) -> Self {
+        self.web_socket = Some(|object, event| {
+            Box::pin(async move {
+                let socket = event.socket;
+                match event.what {
+                    Happened::Message(message) => object.message(socket, message).await,
+                    Happened::Close(close) => object.close(socket, close).await,
+                    Happened::Error(message) => object.error(socket, message).await,
+                }
+            })
+        });
+        self
+    }
+}
+
+/// An object of any class.
 pub trait Object {
     fn fetch(self: Rc<Self>, request: Request) -> Pending<Response>;
     fn alarm(self: Rc<Self>, info: AlarmInfo) -> Pending<()>;
-    fn call(self: Rc<Self>, method: String, arguments: Vec<u8>) -> Pending<Vec<u8>>;
-    fn websocket_message(self: Rc<Self>, socket: WebSocket, message: Message) -> Pending<()>;
-    fn websocket_close(self: Rc<Self>, socket: WebSocket, close: Close) -> Pending<()>;
-    fn websocket_error(self: Rc<Self>, socket: WebSocket, message: String) -> Pending<()>;
+    fn call(self: Rc<Self>, call: Call) -> Pending<Payload>;
+    fn web_socket(self: Rc<Self>, event: WebSocketEvent) -> Pending<()>;
 }
 
-impl<T: DurableObject> Object for T {
+impl<T: DurableObject> Object for Running<T> {
     fn fetch(self: Rc<Self>, request: Request) -> Pending<Response> {
-        Box::pin(async move { DurableObject::fetch(&*self, request).await })
+        Box::pin(async move {
+            let answered = self.object.fetch(request).await;
+            answered.or_else(crate::response::of_error)
+        })
     }
 
     fn alarm(self: Rc<Self>, info: AlarmInfo) -> Pending<()> {
-        Box::pin(async move { DurableObject::alarm(&*self, info).await })
+        match self.handlers.alarm {
+            Some(alarm) => alarm(self.object.clone(), info),
+            None => not_listed("AlarmHandler"),
+        }
     }
 
-    fn call(self: Rc<Self>, method: String, arguments: Vec<u8>) -> Pending<Vec<u8>> {
-        Box::pin(async move { DurableObject::call(&*self, &method, arguments).await })
+    fn call(self: Rc<Self>, called: Call) -> Pending<Payload> {
+        match self.handlers.call {
+            Some(call) => call(self.object.clone(), called),
+            None => Box::pin(async move { Err(called.no_such_method()) }),
+        }
     }
 
-    fn websocket_message(self: Rc<Self>, socket: WebSocket, message: Message) -> Pending<()> {
-        Box::pin(async move { DurableObject::websocket_message(&*self, socket, message).await })
+    fn web_socket(self: Rc<Self>, event: WebSocketEvent) -> Pending<()> {
+        match self.handlers.web_socket {
+            Some(handle) => handle(self.object.clone(), event),
+            None => not_listed("WebSocketHandler"),
+        }
     }
+}
 
-    fn websocket_close(self: Rc<Self>, socket: WebSocket, close: Close) -> Pending<()> {
-        Box::pin(async move { DurableObject::websocket_close(&*self, socket, close).await })
-    }
-
-    fn websocket_error(self: Rc<Self>, socket: WebSocket, message: String) -> Pending<()> {
-        Box::pin(async move { DurableObject::websocket_error(&*self, socket, message).await })
-    }
+/// Only for a class beside others: alone it would not export the handler.
+fn not_listed<T: 'static>(handler: &str) -> Pending<T> {
+    let error = Error::new(format!(
+        "this class has no {handler} in durable_object::export!"
+    ));
+    Box::pin(async { Err(error) })
 }

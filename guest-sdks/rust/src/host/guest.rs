@@ -4,18 +4,21 @@
 //! types on the way in and out.
 
 use crate::bindings::durable::object as host;
-use crate::bindings::wit_stream;
+use crate::bindings::{wit_future, wit_stream};
 use crate::host::wire;
+use crate::rpc::Payload;
 use crate::{Error, Request, Response, Result};
-use host::types::{Error as WireError, StorageError};
-use wit_bindgen::rt::async_support::{StreamReader, StreamResult, StreamWriter, spawn_local};
+use host::types::{BodyStream, Error as WireError, StorageError};
+use wit_bindgen::rt::async_support::{
+    FutureReader, FutureWriter, StreamReader, StreamResult, StreamWriter, spawn_local,
+};
 
 pub mod state {
     use super::*;
     pub use host::state::{begin_block_concurrency, class_name, id, limits, name};
 
-    pub fn abort(reason: Option<&str>) -> ! {
-        host::state::abort(reason);
+    pub fn abort(reason: Option<&str>, retry_alarm: bool) -> ! {
+        host::state::abort(reason, retry_alarm);
         unreachable!("the host returned from abort")
     }
 
@@ -61,14 +64,25 @@ pub mod kv {
 pub mod sql {
     use super::*;
     use crate::sql::Value;
-    pub use host::sql::{Cursor, Rows, close};
+    pub use host::sql::{Rows, close};
+
+    /// A query whose rows are read in parts.
+    pub struct Cursor {
+        pub id: u64,
+        pub columns: Vec<String>,
+    }
 
     pub fn exec(query: &str, params: &[Value]) -> Result<Rows> {
         host::sql::exec(query, params).map_err(storage_error)
     }
 
     pub fn open(query: &str, params: &[Value]) -> Result<Cursor> {
-        host::sql::open(query, params).map_err(storage_error)
+        let part = host::sql::open(query, params, 0).map_err(storage_error)?;
+        let id = part
+            .cursor
+            .expect("where no rows are read there is a cursor");
+        let columns = part.columns;
+        Ok(Cursor { id, columns })
     }
 
     pub fn next(cursor: u64, rows_max: u32) -> Result<Vec<Vec<Value>>> {
@@ -87,8 +101,8 @@ pub mod transactions {
         host::transactions::savepoint().map_err(storage_error)
     }
 
-    pub fn begin() -> Result<u64> {
-        host::transactions::begin().map_err(storage_error)
+    pub fn begin(within: Option<u64>) -> Result<u64> {
+        host::transactions::begin(within).map_err(storage_error)
     }
 
     pub fn commit(number: u64) -> Result<()> {
@@ -131,8 +145,22 @@ pub mod alarms {
 
 pub mod websockets {
     use super::*;
-    use crate::websocket::Message;
+    use crate::websocket::{Message, SocketState};
     use host::websockets::{self, AutoResponse};
+
+    pub use websockets::handshake;
+
+    pub fn accept_plain(upgrade: u64) -> Result<u64> {
+        websockets::accept_plain(upgrade).map_err(error)
+    }
+
+    pub fn ready_state(socket: u64) -> SocketState {
+        match websockets::ready_state(socket) {
+            websockets::SocketState::Open => SocketState::Open,
+            websockets::SocketState::Closing => SocketState::Closing,
+            websockets::SocketState::Closed => SocketState::Closed,
+        }
+    }
 
     pub fn accept(upgrade: u64, tags: &[String]) -> Result<u64> {
         websockets::accept(upgrade, tags).map_err(error)
@@ -215,10 +243,24 @@ pub mod stubs {
         class: &str,
         target: &Target,
         method: &str,
-        arguments: &[u8],
-    ) -> impl Future<Output = Result<Vec<u8>>> + use<> {
+        arguments: Option<Payload>,
+    ) -> impl Future<Output = Result<Payload>> + use<> {
+        let arguments = arguments.map(wire::payload);
         let answer = stubs::call(class, &wire_target(target), method, arguments);
-        async { answer.await.map_err(error) }
+        async { Ok(wire::into_payload(answer.await.map_err(error)?)) }
+    }
+
+    pub fn call_reference(
+        theirs: u64,
+        method: &str,
+        arguments: Option<Payload>,
+    ) -> impl Future<Output = Result<Payload>> + use<> {
+        let answer = stubs::call_reference(theirs, method, arguments.map(wire::payload));
+        async { Ok(wire::into_payload(answer.await.map_err(error)?)) }
+    }
+
+    pub fn release(theirs: u64) {
+        stubs::release(theirs);
     }
 
     fn wire_target(target: &Target) -> stubs::Target {
@@ -232,14 +274,34 @@ pub mod stubs {
 pub mod outbound {
     use super::*;
 
-    pub fn fetch(request: Request) -> impl Future<Output = Result<Response>> {
-        let answer = host::http::fetch(wire::request(request));
+    pub fn fetch(
+        request: Request,
+        redirects: crate::Redirects,
+    ) -> impl Future<Output = Result<Response>> {
+        let redirects = match redirects {
+            crate::Redirects::Follow => host::http::Redirects::Follow,
+            crate::Redirects::Manual => host::http::Redirects::Manual,
+            crate::Redirects::Error => host::http::Redirects::Error,
+        };
+        let answer = host::http::fetch(wire::request(request), redirects);
         async { wire::into_response(answer.await.map_err(error)?) }
+    }
+}
+
+pub mod callers {
+    use super::*;
+
+    pub fn left(caller: u64) -> impl Future<Output = bool> + use<> {
+        host::callers::left(caller).into_future()
     }
 }
 
 pub mod timers {
     use super::*;
+
+    pub fn now() -> std::time::SystemTime {
+        std::time::SystemTime::now()
+    }
 
     pub fn sleep(duration_ms: u64) -> impl Future<Output = ()> {
         let over = host::timers::sleep(duration_ms);
@@ -253,15 +315,32 @@ pub fn spawn(future: impl Future<Output = ()> + 'static) {
     spawn_local(future);
 }
 
-/// The reading end of a stream of bytes.
+/// The reading end of a body.
 #[derive(Debug)]
-pub struct ByteReader(pub StreamReader<u8>);
+pub struct ByteReader {
+    chunks: StreamReader<u8>,
+    end: FutureReader<Result<(), WireError>>,
+}
 
 impl ByteReader {
-    /// The next bytes, at most `bytes_max` of them; none at the end.
+    pub fn of(stream: BodyStream) -> Self {
+        Self {
+            chunks: stream.chunks,
+            end: stream.end,
+        }
+    }
+
+    pub fn into_wire(self) -> BodyStream {
+        BodyStream {
+            chunks: self.chunks,
+            end: self.end,
+        }
+    }
+
+    /// The next bytes, at most `bytes_max` of them; none after the last ones.
     pub async fn read(&mut self, bytes_max: usize) -> Option<Vec<u8>> {
         loop {
-            let (status, bytes) = self.0.read(Vec::with_capacity(bytes_max)).await;
+            let (status, bytes) = self.chunks.read(Vec::with_capacity(bytes_max)).await;
             if !bytes.is_empty() {
                 return Some(bytes);
             }
@@ -270,30 +349,51 @@ impl ByteReader {
             }
         }
     }
+
+    /// Whether the last bytes were the body's end.
+    pub async fn end(self) -> Result<()> {
+        self.end.await.map_err(error)
+    }
 }
 
-/// The writing end of a stream of bytes.
+/// The writing end of a body.
 #[derive(Debug)]
-pub struct ByteWriter(StreamWriter<u8>);
+pub struct ByteWriter {
+    chunks: StreamWriter<u8>,
+    end: FutureWriter<Result<(), WireError>>,
+}
 
 impl ByteWriter {
     /// Says whether the reader took all of it.
     pub async fn write(&mut self, bytes: Vec<u8>) -> bool {
-        self.0.write_all(bytes).await.is_empty()
+        self.chunks.write_all(bytes).await.is_empty()
+    }
+
+    pub fn finish(self, end: Result<()>) {
+        let end = self.end.write(end.map_err(WireError::from));
+        drop(self.chunks);
+        spawn_local(async {
+            // A reader need not listen.
+            let _ = end.await;
+        });
     }
 }
 
 pub fn pipe() -> (ByteWriter, ByteReader) {
-    let (writer, reader) = wit_stream::new();
-    (ByteWriter(writer), ByteReader(reader))
+    let (writer, chunks) = wit_stream::new();
+    let (ending, end) = wit_future::new(|| Err(crate::body::broken_off().into()));
+    let writer = ByteWriter {
+        chunks: writer,
+        end: ending,
+    };
+    (writer, ByteReader { chunks, end })
 }
 
 fn error(error: WireError) -> Error {
-    Error {
-        name: error.name,
-        message: error.message,
-        flags: error.flags,
-        sqlite_code: None,
+    let named = Error::named(error.name, error.message).with_flags(error.flags);
+    match error.details.as_deref().and_then(wire::status) {
+        Some(status) => named.with_status(status),
+        None => named,
     }
 }
 
@@ -307,9 +407,10 @@ fn storage_error(error: StorageError) -> Error {
 impl From<Error> for WireError {
     fn from(error: Error) -> Self {
         Self {
-            name: error.name,
-            message: error.message,
-            flags: error.flags,
+            name: error.name().to_owned(),
+            message: format!("{error:#}"),
+            flags: error.flags(),
+            details: error.http_status().map(wire::details),
         }
     }
 }

@@ -1,52 +1,43 @@
-//! The host, in tests that run natively: one object in memory.
+//! The host, in tests that run natively: objects in memory.
 //!
 //! Storage is a SQLite database in memory, kv and the alarm included, so that
-//! transactions cover all three. Time is virtual. Sockets, other objects and the
-//! outside world answer with an error.
+//! transactions cover all three. Time is virtual. Whose code runs is known because
+//! every future of an object is polled within its [`Space`].
 
-mod absent;
+pub mod calls;
 pub mod kv;
 mod pipe;
+pub mod sockets;
+mod space;
 pub mod sql;
 
 use crate::testing::executor;
 use crate::{Error, Result};
 use rusqlite::Connection;
-use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::future::ready;
 
-pub use absent::{outbound, stubs, websockets};
+pub use calls::{callers, outbound, stubs};
 pub use executor::spawn;
 pub use pipe::{ByteReader, ByteWriter, pipe};
+pub use sockets as websockets;
+pub use space::{InSpace, Space};
 
+/// An object's storage.
 pub struct Memory {
     database: Connection,
-    /// Numbers of the open transactions and savepoints, innermost last.
-    open: Vec<u64>,
+    /// The open transactions and savepoints, innermost last.
+    open: Vec<Open>,
     cursors: HashMap<u64, VecDeque<Vec<crate::Value>>>,
     newest_number: u64,
 }
 
-thread_local! {
-    static MEMORY: RefCell<Option<Memory>> = const { RefCell::new(None) };
-    static SECTIONS: Cell<u64> = const { Cell::new(0) };
+struct Open {
+    number: u64,
+    is_transaction: bool,
 }
 
 impl Memory {
-    /// Makes an empty object that of this thread, and removes it again.
-    pub fn scope<T>(work: impl FnOnce() -> T) -> T {
-        struct Remove(Option<Memory>);
-        impl Drop for Remove {
-            fn drop(&mut self) {
-                MEMORY.set(self.0.take());
-            }
-        }
-        let memory = Self::open().expect("SQLite opens a database in memory");
-        let _remove = Remove(MEMORY.replace(Some(memory)));
-        work()
-    }
-
     fn open() -> rusqlite::Result<Self> {
         let database = Connection::open_in_memory()?;
         database.execute_batch(
@@ -69,12 +60,7 @@ impl Memory {
 }
 
 fn with<T>(work: impl FnOnce(&mut Memory) -> Result<T>) -> Result<T> {
-    MEMORY.with_borrow_mut(|memory| {
-        let memory = memory.as_mut().expect(
-            "this needs a host: call it inside durable_object::testing::run, or build a component",
-        );
-        work(memory)
-    })
+    work(&mut Space::current().memory.borrow_mut())
 }
 
 fn sqlite(error: rusqlite::Error) -> Error {
@@ -88,15 +74,15 @@ pub mod state {
     use super::*;
 
     pub fn id() -> String {
-        "0".repeat(64)
+        Space::current().id.clone()
     }
 
     pub fn name() -> Option<String> {
-        Some("test".to_owned())
+        Space::current().name.clone()
     }
 
     pub fn class_name() -> String {
-        "test".to_owned()
+        Space::current().class.clone()
     }
 
     pub fn limits() -> crate::Limits {
@@ -109,19 +95,21 @@ pub mod state {
         }
     }
 
-    pub fn abort(reason: Option<&str>) -> ! {
+    pub fn abort(reason: Option<&str>, _retry_alarm: bool) -> ! {
         let default = "Application called abort() to reset Durable Object.";
         panic!("{}", reason.unwrap_or(default))
     }
 
     pub fn begin_block_concurrency() -> u64 {
-        SECTIONS.set(SECTIONS.get() + 1);
-        SECTIONS.get()
+        let space = Space::current();
+        space.sections.set(space.sections.get() + 1);
+        space.sections.get()
     }
 
     pub fn end_block_concurrency(section: u64, _outcome: Result<()>) {
-        assert_eq!(section, SECTIONS.get(), "not the innermost section");
-        SECTIONS.set(section - 1);
+        let space = Space::current();
+        assert_eq!(section, space.sections.get(), "not the innermost section");
+        space.sections.set(section - 1);
     }
 }
 
@@ -129,17 +117,40 @@ pub mod transactions {
     use super::*;
 
     pub fn savepoint() -> Result<u64> {
+        with(|memory| open(memory, false))
+    }
+
+    pub fn begin(within: Option<u64>) -> Result<u64> {
         with(|memory| {
-            let number = memory.number();
-            let statement = format!("SAVEPOINT s{number}");
-            memory.database.execute_batch(&statement).map_err(sqlite)?;
-            memory.open.push(number);
-            Ok(number)
+            let mut innermost_first = memory.open.iter().rev();
+            let innermost = innermost_first.find(|open| open.is_transaction);
+            match (innermost.map(|open| open.number), within) {
+                (open, within) if open == within => {}
+                (Some(open), _) => {
+                    return Err(Error::new(format!(
+                        "Transaction {open} is open; begin within it, or wait until it has ended."
+                    )));
+                }
+                (None, within) => {
+                    return Err(Error::new(format!(
+                        "Transaction {} is not open; begin within none.",
+                        within.unwrap_or_default()
+                    )));
+                }
+            }
+            open(memory, true)
         })
     }
 
-    pub fn begin() -> Result<u64> {
-        savepoint()
+    fn open(memory: &mut Memory, is_transaction: bool) -> Result<u64> {
+        let number = memory.number();
+        let statement = format!("SAVEPOINT s{number}");
+        memory.database.execute_batch(&statement).map_err(sqlite)?;
+        memory.open.push(Open {
+            number,
+            is_transaction,
+        });
+        Ok(number)
     }
 
     pub fn commit(number: u64) -> Result<()> {
@@ -152,7 +163,8 @@ pub mod transactions {
 
     fn end(number: u64, statements: &str) -> Result<()> {
         with(|memory| {
-            if memory.open.last() != Some(&number) {
+            let innermost = memory.open.last().map(|open| open.number);
+            if innermost != Some(number) {
                 let text = format!("transaction {number} is not the innermost one");
                 return Err(Error::new(text));
             }
@@ -173,7 +185,9 @@ pub mod storage {
     pub fn delete_all() -> Result<()> {
         with(|memory| {
             if !memory.open.is_empty() {
-                return Err(Error::new("Cannot call deleteAll() within a transaction"));
+                return Err(Error::new(
+                    "delete-all cannot be called within a transaction or savepoint; end it first.",
+                ));
             }
             memory.cursors.clear();
             memory.database = Memory::open().map_err(sqlite)?.database;
@@ -195,8 +209,14 @@ pub mod alarms {
             let text = "setAlarm() cannot be called with an alarm time <= 0";
             return Err(Error::new(text));
         }
+        let space = Space::current();
+        if !space.has_alarm_handler() {
+            let text = "Your Durable Object class must have an alarm() handler in order to call setAlarm()";
+            return Err(Error::new(text));
+        }
         delete()?;
         sql::exec("INSERT INTO _cf_ALARM VALUES (?)", &crate::params![time_ms])?;
+        crate::testing::alarm::set(&space, time_ms);
         Ok(())
     }
 
@@ -211,5 +231,9 @@ pub mod timers {
 
     pub fn sleep(duration_ms: u64) -> impl Future<Output = ()> {
         executor::sleep(duration_ms)
+    }
+
+    pub fn now() -> std::time::SystemTime {
+        executor::now()
     }
 }

@@ -11,4 +11,7 @@ pub use guest::*;
 #[cfg(all(feature = "testing", not(target_family = "wasm")))]
 pub mod memory;
 #[cfg(all(feature = "testing", not(target_family = "wasm")))]
-pub use memory::*;
+pub use memory::{
+    ByteReader, ByteWriter, alarms, callers, kv, outbound, pipe, spawn, sql, state, storage, stubs,
+    timers, transactions, websockets,
+};

@@ -1,14 +1,17 @@
 //! Requests and responses: this crate's types to the contract's, and back.
 //!
-//! No body is copied: bytes keep their allocation, a stream keeps its handle.
+//! No body is copied: bytes keep their allocation, a stream keeps its handle, but for
+//! one that is being read.
 
 use crate::bindings::durable::object::types as wire;
 use crate::body::Content;
 use crate::host::guest::ByteReader;
+use crate::rpc::{Held, Theirs};
 use crate::websocket::Upgrade;
-use crate::{Body, Error, Request, Response, Result};
+use crate::{Body, Error, Payload, Request, Response, Result};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use std::rc::Rc;
 
 pub fn request(request: Request) -> wire::Request {
     let (parts, content) = request.into_parts();
@@ -51,11 +54,56 @@ pub fn into_response(response: wire::Response) -> Result<Response> {
     Ok(result)
 }
 
+pub fn payload(payload: Payload) -> wire::Payload {
+    let reference = |held: Held| match held {
+        Held::Mine(number) => wire::Reference::Mine(number),
+        Held::Theirs(theirs) => wire::Reference::Theirs(theirs.0),
+    };
+    wire::Payload {
+        data: payload.data,
+        references: payload.references.into_iter().map(reference).collect(),
+        streams: Vec::new(),
+    }
+}
+
+pub fn into_payload(payload: wire::Payload) -> Payload {
+    let held = |reference| match reference {
+        wire::Reference::Mine(number) => Held::Mine(number),
+        wire::Reference::Theirs(number) => Held::Theirs(Rc::new(Theirs(number))),
+    };
+    Payload {
+        data: payload.data,
+        references: payload.references.into_iter().map(held).collect(),
+    }
+}
+
+/// What an error carries beside name and message: its status.
+pub fn details(status: http::StatusCode) -> Vec<u8> {
+    let mut details = Vec::new();
+    let map = [("status", status.as_u16())];
+    let written = ciborium::into_writer(&std::collections::BTreeMap::from(map), &mut details);
+    written.expect("a number has CBOR");
+    details
+}
+
+pub fn status(details: &[u8]) -> Option<http::StatusCode> {
+    #[derive(serde::Deserialize)]
+    struct Details {
+        status: u16,
+    }
+    let details: Details = ciborium::from_reader(details).ok()?;
+    http::StatusCode::from_u16(details.status).ok()
+}
+
 fn body(body: Body) -> wire::Body {
     match body.0 {
         Content::Empty => wire::Body::Empty,
         Content::Bytes(bytes) => wire::Body::Bytes(bytes.into()),
-        Content::Stream(reader) => wire::Body::Stream(reader.0),
+        Content::Stream(reader) => wire::Body::Stream(reader.into_wire()),
+        begun => match Body::from_stream(Body(begun)).0 {
+            Content::Stream(reader) => wire::Body::Stream(reader.into_wire()),
+            _ => unreachable!("a body from a stream is one"),
+        },
     }
 }
 
@@ -63,7 +111,7 @@ fn into_body(body: wire::Body) -> Body {
     Body(match body {
         wire::Body::Empty => Content::Empty,
         wire::Body::Bytes(bytes) => Content::Bytes(Bytes::from(bytes)),
-        wire::Body::Stream(reader) => Content::Stream(ByteReader(reader)),
+        wire::Body::Stream(stream) => Content::Stream(ByteReader::of(stream)),
     })
 }
 

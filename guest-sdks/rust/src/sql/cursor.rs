@@ -19,9 +19,7 @@ const ROWS_MAX: u32 = 64;
 ///
 /// ```
 /// # durable_object::testing::run(async |state| {
-/// use durable_object::params;
-///
-/// let mut rows = state.storage().sql().rows::<(i64, i64)>("VALUES (1, 2), (3, 4)", params![])?;
+/// let mut rows = state.storage().sql().rows::<(i64, i64)>("VALUES (1, 2), (3, 4)", ())?;
 /// assert_eq!(rows.columns().len(), 2);
 /// assert_eq!(rows.next().unwrap()?, (1, 2));
 /// assert_eq!(rows.next().unwrap()?, (3, 4));
@@ -51,8 +49,8 @@ impl<T> Cursor<T> {
     ///
     /// ```
     /// # durable_object::testing::run(async |state| {
-    /// # use durable_object::{Row, params};
-    /// let rows = state.storage().sql().rows::<Row>("SELECT 1 AS n", params![])?;
+    /// # use durable_object::Row;
+    /// let rows = state.storage().sql().rows::<Row>("SELECT 1 AS n", ())?;
     /// assert_eq!(rows.columns(), ["n"]);
     /// # Ok(()) }).unwrap();
     /// ```

@@ -1,10 +1,14 @@
 //! The object's own SQLite database.
 
 mod cursor;
+#[cfg(any(feature = "uuid", feature = "chrono", feature = "time"))]
+mod foreign;
+mod params;
 mod row;
 mod value;
 
 pub use cursor::Cursor;
+pub use params::{Params, ToValue};
 pub use row::{FromRow, Row, Rows};
 pub use value::{FromValue, Value};
 
@@ -19,8 +23,7 @@ use crate::transaction::Guard;
 /// stay, unless a [`transaction`](crate::Storage::transaction_sync) holds them
 /// together. `BEGIN` and `SAVEPOINT` are refused.
 ///
-/// Parameters are made with [`params!`](crate::params) and bind by position, to
-/// the last statement. Foreign keys are on. FTS5, JSON, mathematics and R*Tree are
+/// Parameters are tuples, see [`Params`]; they bind by position, to the last statement. Foreign keys are on. FTS5, JSON, mathematics and R*Tree are
 /// there.
 ///
 /// Limits: a statement 100,000 bytes; 100 parameters; 100 columns; text and blobs
@@ -34,17 +37,15 @@ use crate::transaction::Guard;
 ///
 /// ```
 /// # durable_object::testing::run(async |state| {
-/// use durable_object::params;
-///
 /// let sql = state.storage().sql();
-/// sql.exec("CREATE TABLE teas (name TEXT, minutes REAL)", params![])?;
-/// sql.exec("INSERT INTO teas VALUES (?, ?), ('mate', NULL)", params!["sencha", 1.5])?;
+/// sql.exec("CREATE TABLE teas (name TEXT, minutes REAL)", ())?;
+/// sql.exec("INSERT INTO teas VALUES (?, ?), ('mate', NULL)", ("sencha", 1.5))?;
 ///
 /// let teas: Vec<(String, Option<f64>)> =
-///     sql.query("SELECT name, minutes FROM teas ORDER BY name", params![])?;
+///     sql.query("SELECT name, minutes FROM teas ORDER BY name", ())?;
 /// assert_eq!(teas, [("mate".into(), None), ("sencha".into(), Some(1.5))]);
 ///
-/// let count: i64 = sql.one("SELECT count(*) FROM teas", params![])?;
+/// let count: i64 = sql.one("SELECT count(*) FROM teas", ())?;
 /// assert_eq!(count, 2);
 /// # Ok(()) }).unwrap();
 /// ```
@@ -59,16 +60,14 @@ impl Sql {
     ///
     /// ```
     /// # durable_object::testing::run(async |state| {
-    /// use durable_object::params;
-    ///
     /// let sql = state.storage().sql();
-    /// let result = sql.exec("CREATE TABLE t (n); INSERT INTO t VALUES (?), (2)", params![1])?;
+    /// let result = sql.exec("CREATE TABLE t (n); INSERT INTO t VALUES (?), (2)", (1,))?;
     /// assert_eq!(result.changes(), 2);
     /// # Ok(()) }).unwrap();
     /// ```
-    pub fn exec(&self, query: &str, params: impl AsRef<[Value]>) -> Result<Rows> {
+    pub fn exec(&self, query: &str, params: impl Params) -> Result<Rows> {
         self.guard.check("exec")?;
-        let rows = host::sql::exec(query, params.as_ref())?;
+        let rows = host::sql::exec(query, &params.into_values()?)?;
         Ok(Rows::new(rows.columns, rows.rows, rows.changes))
     }
 
@@ -76,14 +75,12 @@ impl Sql {
     ///
     /// ```
     /// # durable_object::testing::run(async |state| {
-    /// use durable_object::params;
-    ///
     /// let sql = state.storage().sql();
-    /// let rows = sql.query::<(i64, String)>("VALUES (1, 'a'), (2, 'b')", params![])?;
+    /// let rows = sql.query::<(i64, String)>("VALUES (1, 'a'), (2, 'b')", ())?;
     /// assert_eq!(rows, [(1, "a".into()), (2, "b".into())]);
     /// # Ok(()) }).unwrap();
     /// ```
-    pub fn query<T: FromRow>(&self, query: &str, params: impl AsRef<[Value]>) -> Result<Vec<T>> {
+    pub fn query<T: FromRow>(&self, query: &str, params: impl Params) -> Result<Vec<T>> {
         self.exec(query, params)?.all()
     }
 
@@ -95,20 +92,18 @@ impl Sql {
     ///
     /// ```
     /// # durable_object::testing::run(async |state| {
-    /// use durable_object::params;
-    ///
     /// let sql = state.storage().sql();
-    /// let (sum, text): (i64, String) = sql.one("SELECT ? + 2, 'x'", params![40])?;
+    /// let (sum, text): (i64, String) = sql.one("SELECT ? + 2, 'x'", (40,))?;
     /// assert_eq!((sum, text.as_str()), (42, "x"));
     ///
-    /// let error = sql.one::<i64>("SELECT 1 WHERE 0", params![]).unwrap_err();
+    /// let error = sql.one::<i64>("SELECT 1 WHERE 0", ()).unwrap_err();
     /// assert_eq!(
     ///     error.message(),
     ///     "Expected exactly one result from SQL query, but got no results.",
     /// );
     /// # Ok(()) }).unwrap();
     /// ```
-    pub fn one<T: FromRow>(&self, query: &str, params: impl AsRef<[Value]>) -> Result<T> {
+    pub fn one<T: FromRow>(&self, query: &str, params: impl Params) -> Result<T> {
         self.exec(query, params)?.one()
     }
 
@@ -119,17 +114,11 @@ impl Sql {
     ///
     /// ```
     /// # durable_object::testing::run(async |state| {
-    /// use durable_object::params;
-    ///
     /// let sql = state.storage().sql();
-    /// assert_eq!(sql.optional::<i64>("SELECT 1 WHERE 0", params![])?, None);
+    /// assert_eq!(sql.optional::<i64>("SELECT 1 WHERE 0", ())?, None);
     /// # Ok(()) }).unwrap();
     /// ```
-    pub fn optional<T: FromRow>(
-        &self,
-        query: &str,
-        params: impl AsRef<[Value]>,
-    ) -> Result<Option<T>> {
+    pub fn optional<T: FromRow>(&self, query: &str, params: impl Params) -> Result<Option<T>> {
         self.exec(query, params)?.optional()
     }
 
@@ -138,25 +127,23 @@ impl Sql {
     /// returns.
     ///
     /// At most 64 cursors are open at a time; dropping one closes it. The host
-    /// closes those that are open when the object has no event left.
+    /// closes those that are open when the object has nothing left to do.
     ///
     /// ```
     /// # durable_object::testing::run(async |state| {
-    /// use durable_object::params;
-    ///
     /// let sql = state.storage().sql();
     /// let numbers = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t LIMIT 1000)
     ///                SELECT n FROM t";
     /// let mut sum = 0;
-    /// for n in sql.rows::<i64>(numbers, params![])? {
+    /// for n in sql.rows::<i64>(numbers, ())? {
     ///     sum += n?;
     /// }
     /// assert_eq!(sum, 500_500);
     /// # Ok(()) }).unwrap();
     /// ```
-    pub fn rows<T: FromRow>(&self, query: &str, params: impl AsRef<[Value]>) -> Result<Cursor<T>> {
+    pub fn rows<T: FromRow>(&self, query: &str, params: impl Params) -> Result<Cursor<T>> {
         self.guard.check("exec")?;
-        let cursor = host::sql::open(query, params.as_ref())?;
+        let cursor = host::sql::open(query, &params.into_values()?)?;
         Ok(Cursor::new(cursor.id, cursor.columns))
     }
 
@@ -170,28 +157,4 @@ impl Sql {
     pub fn database_size(&self) -> Result<u64> {
         host::sql::database_size()
     }
-}
-
-/// The parameters of a query: each becomes a [`Value`].
-///
-/// Text, numbers, booleans, bytes, `None` and references to them are accepted. A
-/// `u64` or `usize` is not, since SQLite's integers are signed: convert it first.
-///
-/// ```
-/// use durable_object::{Value, params};
-///
-/// let name = String::from("ada");
-/// let params = params![&name, 36, None::<i64>, true];
-/// assert_eq!(params[0], Value::Text("ada".into()));
-/// assert_eq!(params[1..], [Value::Integer(36), Value::Null, Value::Integer(1)]);
-/// assert!(params![].is_empty());
-/// ```
-#[macro_export]
-macro_rules! params {
-    () => {
-        [] as [$crate::Value; 0]
-    };
-    ($($value:expr),+ $(,)?) => {
-        [$($crate::Value::from($value)),+]
-    };
 }

@@ -3,15 +3,16 @@
 use crate::sql::{FromValue, Value};
 use crate::{Error, Result};
 use bytes::Bytes;
+use serde::de::DeserializeOwned;
 use std::rc::Rc;
 
 /// One row of a result.
 ///
 /// ```
 /// # durable_object::testing::run(async |state| {
-/// use durable_object::{Row, params};
+/// use durable_object::Row;
 ///
-/// let row: Row = state.storage().sql().one("SELECT 1 AS n, 'x' AS t", params![])?;
+/// let row: Row = state.storage().sql().one("SELECT 1 AS n, 'x' AS t", ())?;
 /// assert_eq!(row.get::<i64>(0)?, 1);
 /// assert_eq!(row.get_named::<String>("t")?, "x");
 /// # Ok(()) }).unwrap();
@@ -31,8 +32,8 @@ impl Row {
     ///
     /// ```
     /// # durable_object::testing::run(async |state| {
-    /// # use durable_object::{Row, params};
-    /// let row: Row = state.storage().sql().one("SELECT 1 AS a, 2 AS b", params![])?;
+    /// # use durable_object::Row;
+    /// let row: Row = state.storage().sql().one("SELECT 1 AS a, 2 AS b", ())?;
     /// assert_eq!(row.columns(), ["a", "b"]);
     /// # Ok(()) }).unwrap();
     /// ```
@@ -44,8 +45,8 @@ impl Row {
     ///
     /// ```
     /// # durable_object::testing::run(async |state| {
-    /// # use durable_object::{Row, Value, params};
-    /// let row: Row = state.storage().sql().one("SELECT NULL", params![])?;
+    /// # use durable_object::{Row, Value};
+    /// let row: Row = state.storage().sql().one("SELECT NULL", ())?;
     /// assert_eq!(row.values(), [Value::Null]);
     /// # Ok(()) }).unwrap();
     /// ```
@@ -58,8 +59,8 @@ impl Row {
     ///
     /// ```
     /// # durable_object::testing::run(async |state| {
-    /// # use durable_object::{Row, params};
-    /// let row: Row = state.storage().sql().one("SELECT 'x' AS t", params![])?;
+    /// # use durable_object::Row;
+    /// let row: Row = state.storage().sql().one("SELECT 'x' AS t", ())?;
     /// let error = row.get::<i64>(0).unwrap_err();
     /// assert_eq!(error.message(), r#"column 0 ("t"): expected an integer, found text"#);
     /// # Ok(()) }).unwrap();
@@ -79,8 +80,8 @@ impl Row {
     ///
     /// ```
     /// # durable_object::testing::run(async |state| {
-    /// # use durable_object::{Row, params};
-    /// let row: Row = state.storage().sql().one("SELECT 2.5 AS x", params![])?;
+    /// # use durable_object::Row;
+    /// let row: Row = state.storage().sql().one("SELECT 2.5 AS x", ())?;
     /// assert_eq!(row.get_named::<f64>("x")?, 2.5);
     /// # Ok(()) }).unwrap();
     /// ```
@@ -89,6 +90,38 @@ impl Row {
             Some(index) => self.get(index),
             None => Err(Error::new(format!("no column named {column:?}"))),
         }
+    }
+
+    /// The value of the first column of that name, which it leaves NULL: a large text or
+    /// blob is not copied. Fails as [`get_named`](Row::get_named) does.
+    ///
+    /// ```
+    /// # durable_object::testing::run(async |state| {
+    /// # use durable_object::Row;
+    /// let mut row: Row = state.storage().sql().one("SELECT 'long' AS t", ())?;
+    /// assert_eq!(row.take::<String>("t")?, "long");
+    /// # Ok(()) }).unwrap();
+    /// ```
+    pub fn take<T: FromValue>(&mut self, column: &str) -> Result<T> {
+        match self.columns.iter().position(|name| name == column) {
+            Some(index) => {
+                let value = std::mem::take(&mut self.values[index]);
+                self.convert(index, value)
+            }
+            None => Err(Error::new(format!("no column named {column:?}"))),
+        }
+    }
+
+    /// The same for a column that holds JSON.
+    pub fn take_json<T: DeserializeOwned>(&mut self, column: &str) -> Result<T> {
+        let json: Vec<u8> = self.take(column)?;
+        serde_json::from_slice(&json)
+            .map_err(|error| Error::from(error).context(format!("column {column:?}")))
+    }
+
+    /// Whether there is a column of that name.
+    pub fn has(&self, column: &str) -> bool {
+        self.columns.iter().any(|name| name == column)
     }
 
     fn convert<T: FromValue>(&self, column: usize, value: Value) -> Result<T> {
@@ -111,23 +144,25 @@ impl Row {
 
 /// What a row can be read as.
 ///
-/// Implemented for tuples of up to 12 [`FromValue`] types, one for each column;
-/// for those types alone, when the row has one column; and for [`Row`]. Implement
-/// it for your own types.
+/// Implemented for tuples of up to 16 [`FromValue`] types, one for each column;
+/// for those types alone, when the row has one column; and for [`Row`]. Derive it
+/// for a struct whose fields are named as the columns: `#[row(rename = "column")]`
+/// names another one, `#[row(default)]` does without the column, and `#[row(json)]`
+/// reads JSON.
 ///
 /// ```
 /// # durable_object::testing::run(async |state| {
-/// use durable_object::{FromRow, Result, Row, params};
+/// use durable_object::FromRow;
 ///
-/// struct Tea { name: String, minutes: f64 }
-///
-/// impl FromRow for Tea {
-///     fn from_row(row: Row) -> Result<Self> {
-///         Ok(Tea { name: row.get_named("name")?, minutes: row.get_named("minutes")? })
-///     }
+/// #[derive(FromRow)]
+/// struct Tea {
+///     name: String,
+///     minutes: f64,
+///     #[row(default)]
+///     origin: Option<String>,
 /// }
 ///
-/// let tea: Tea = state.storage().sql().one("SELECT 'mate' AS name, 5 AS minutes", params![])?;
+/// let tea: Tea = state.storage().sql().one("SELECT 'mate' AS name, 5 AS minutes", ())?;
 /// assert_eq!((tea.name.as_str(), tea.minutes), ("mate", 5.0));
 /// # Ok(()) }).unwrap();
 /// ```
@@ -142,7 +177,7 @@ impl FromRow for Row {
     }
 }
 
-fn single<T: FromValue>(mut row: Row) -> Result<T> {
+pub(super) fn single<T: FromValue>(mut row: Row) -> Result<T> {
     row.expect_columns(1)?;
     let value = std::mem::take(&mut row.values[0]);
     row.convert(0, value)
@@ -191,14 +226,17 @@ tuples! {
     (10 A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9)
     (11 A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10)
     (12 A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10 L 11)
+    (13 A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10 L 11 M 12)
+    (14 A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10 L 11 M 12 N 13)
+    (15 A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10 L 11 M 12 N 13 O 14)
+    (16 A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10 L 11 M 12 N 13 O 14 P 15)
 }
 
 /// All rows of a result.
 ///
 /// ```
 /// # durable_object::testing::run(async |state| {
-/// # use durable_object::params;
-/// let rows = state.storage().sql().exec("VALUES (1), (2)", params![])?;
+/// let rows = state.storage().sql().exec("VALUES (1), (2)", ())?;
 /// assert_eq!((rows.len(), rows.is_empty(), rows.changes()), (2, false, 0));
 /// for row in rows {
 ///     assert!(row.get::<i64>(0)? > 0);
@@ -214,13 +252,12 @@ pub struct Rows {
 
 /// ```
 /// # durable_object::testing::run(async |state| {
-/// # use durable_object::params;
 /// let sql = state.storage().sql();
 /// let both = "SELECT 1 AS n UNION SELECT 2";
-/// assert_eq!(sql.exec(both, params![])?.columns(), ["n"]);
-/// assert_eq!(sql.exec(both, params![])?.all::<i64>()?, [1, 2]);
-/// assert!(sql.exec(both, params![])?.one::<i64>().is_err());
-/// assert_eq!(sql.exec("SELECT 1 WHERE 0", params![])?.optional::<i64>()?, None);
+/// assert_eq!(sql.exec(both, ())?.columns(), ["n"]);
+/// assert_eq!(sql.exec(both, ())?.all::<i64>()?, [1, 2]);
+/// assert!(sql.exec(both, ())?.one::<i64>().is_err());
+/// assert_eq!(sql.exec("SELECT 1 WHERE 0", ())?.optional::<i64>()?, None);
 /// # Ok(()) }).unwrap();
 /// ```
 impl Rows {

@@ -5,8 +5,8 @@ use bytes::Bytes;
 
 /// A value as SQLite has it.
 ///
-/// Made from Rust values with `From`, see [`params!`](crate::params), and turned
-/// into them with [`FromValue`]. A `bool` is the integer 1 or 0.
+/// Made from Rust values with `From` or [`ToValue`](crate::ToValue), and turned into
+/// them with [`FromValue`]. A `bool` is the integer 1 or 0.
 ///
 /// ```
 /// use durable_object::Value;

@@ -2,6 +2,7 @@
 //! what does the work, and back.
 
 mod alarms;
+mod callers;
 mod http;
 mod kv;
 mod sql;

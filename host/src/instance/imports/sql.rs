@@ -2,7 +2,7 @@
 
 use wasmtime::Result;
 
-use crate::instance::bindings::durable::object::sql::{Cursor, Host, Rows, StorageError, Value};
+use crate::instance::bindings::durable::object::sql::{Host, Part, Rows, StorageError, Value};
 use crate::instance::context::Context;
 use crate::storage;
 
@@ -21,13 +21,15 @@ impl Host for Context {
             .map_err(Into::into))
     }
 
-    fn open(&mut self, query: String, params: Vec<Value>) -> Answer<Cursor> {
+    fn open(&mut self, query: String, params: Vec<Value>, rows_max: u32) -> Answer<Part> {
         let params: Vec<_> = params.into_iter().map(Into::into).collect();
-        let cursor = self.storage(|storage| storage.open_cursor(&query, &params))?;
-        Ok(cursor
-            .map(|cursor| Cursor {
-                id: cursor.id,
-                columns: cursor.columns,
+        let part = self.storage(|storage| storage.open_cursor(&query, &params, rows_max))?;
+        Ok(part
+            .map(|part| Part {
+                columns: part.columns,
+                rows: to_world(part.rows),
+                changes: part.changes,
+                cursor: part.cursor,
             })
             .map_err(Into::into))
     }
@@ -38,7 +40,7 @@ impl Host for Context {
     }
 
     fn close(&mut self, cursor: u64) -> Result<()> {
-        self.around.storage.lock().close_cursor(cursor);
+        self.parts.storage.lock().close_cursor(cursor);
         Ok(())
     }
 

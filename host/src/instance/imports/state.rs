@@ -9,15 +9,15 @@ const ABORTED: &str = "Application called abort() to reset Durable Object.";
 
 impl Host for Context {
     fn id(&mut self) -> Result<String> {
-        Ok(self.around.object.id.to_string())
+        Ok(self.parts.identity.id.to_string())
     }
 
     fn name(&mut self) -> Result<Option<String>> {
-        Ok(self.around.object.name().map(Into::into))
+        Ok(self.parts.identity.name().map(Into::into))
     }
 
     fn class_name(&mut self) -> Result<String> {
-        Ok(self.around.object.class.to_string())
+        Ok(self.parts.identity.class.to_string())
     }
 
     fn limits(&mut self) -> Result<ResourceLimits> {
@@ -25,21 +25,24 @@ impl Host for Context {
             .storage(|storage| storage.database_size())?
             .unwrap_or(0);
         Ok(ResourceLimits {
-            memory_bytes: self.meter.bytes() as u64,
-            memory_bytes_max: self.meter.bytes_max() as u64,
+            memory_bytes: self.memory.bytes() as u64,
+            memory_bytes_max: self.memory.bytes_max() as u64,
             storage_bytes,
-            storage_bytes_max: self.around.storage.lock().storage_bytes_max(),
-            cpu_ms_max: self.burst.cpu_ms_max(),
+            storage_bytes_max: self.parts.storage.lock().storage_bytes_max(),
+            cpu_ms_max: self.cpu.ms_max(),
         })
     }
 
-    fn abort(&mut self, reason: Option<String>) -> Result<()> {
+    fn abort(&mut self, reason: Option<String>, retry_alarm: bool) -> Result<()> {
+        if !retry_alarm {
+            self.alarms.must_not_retry();
+        }
         let reason = reason.unwrap_or_else(|| ABORTED.into());
-        Err(self.fate.reset(reason))
+        Err(self.end.reset(reason))
     }
 
     fn begin_block_concurrency(&mut self) -> Result<u64> {
-        Ok(self.enter_section())
+        self.enter_section()
     }
 
     fn end_block_concurrency(
@@ -50,7 +53,7 @@ impl Host for Context {
         self.leave_section(section)?;
         match outcome {
             Ok(()) => Ok(()),
-            Err(error) => Err(self.fate.reset_all(error.message)),
+            Err(error) => Err(self.end.reset_all(error.message)),
         }
     }
 }

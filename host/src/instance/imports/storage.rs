@@ -27,7 +27,7 @@ impl HostWithStore<Context> for HasSelf<Context> {
             Err(error) => return wait(access, async move { Ok(Err(error.into())) }),
         };
         let (proof, proven) = oneshot::channel();
-        context.around.outlet.say(commit, Output::Proof(proof));
+        context.parts.outlet.say(commit, Output::Proof(proof));
         wait(access, async move {
             match proven.await {
                 Ok(()) => Ok(Ok(())),

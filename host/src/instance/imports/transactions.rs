@@ -14,10 +14,10 @@ impl Host for Context {
             .map_err(Into::into))
     }
 
-    fn begin(&mut self) -> Answer<u64> {
-        match self.storage(|storage| storage.begin())? {
+    fn begin(&mut self, within: Option<u64>) -> Answer<u64> {
+        match self.storage(|storage| storage.begin(within))? {
             Ok(number) => {
-                let section = self.enter_section();
+                let section = self.enter_section()?;
                 self.transaction_sections.push((number, section));
                 Ok(Ok(number))
             }

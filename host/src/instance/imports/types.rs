@@ -4,7 +4,7 @@ use crate::instance::bindings::durable::object::types::{
     Error, ErrorFlags, Host, SqliteError, StorageError as WorldError,
 };
 use crate::instance::context::Context;
-use crate::object::error::ObjectError;
+use crate::object::{self, error::ObjectError};
 use crate::storage::StorageError;
 
 impl Host for Context {}
@@ -24,19 +24,35 @@ impl From<StorageError> for WorldError {
 
 impl From<Error> for ObjectError {
     fn from(error: Error) -> ObjectError {
-        ObjectError::exception(error.name, error.message)
+        let has = |flag| error.flags.contains(flag);
+        let flags = object::error::ErrorFlags {
+            retryable: has(ErrorFlags::RETRYABLE),
+            overloaded: has(ErrorFlags::OVERLOADED),
+            remote: has(ErrorFlags::REMOTE),
+            object_reset: has(ErrorFlags::DURABLE_OBJECT_RESET),
+        };
+        let exception = ObjectError {
+            flags,
+            ..ObjectError::exception(error.name, error.message)
+        };
+        exception.with_details(error.details.map(Into::into))
     }
 }
 
-/// What an interface answers that this host does not serve yet.
-pub fn not_served(interface: &str) -> Error {
-    Error {
-        name: "NotSupportedError".into(),
-        message: not_served_message(interface),
-        flags: ErrorFlags::empty(),
+impl From<ObjectError> for Error {
+    fn from(error: ObjectError) -> Error {
+        let flags = [
+            (error.flags.retryable, ErrorFlags::RETRYABLE),
+            (error.flags.overloaded, ErrorFlags::OVERLOADED),
+            (error.flags.remote, ErrorFlags::REMOTE),
+            (error.flags.object_reset, ErrorFlags::DURABLE_OBJECT_RESET),
+        ];
+        let flags = flags.into_iter().filter(|(is_set, _)| *is_set);
+        Error {
+            name: error.name,
+            message: error.message,
+            flags: flags.fold(ErrorFlags::empty(), |all, (_, flag)| all | flag),
+            details: error.details.map(Into::into),
+        }
     }
-}
-
-pub fn not_served_message(interface: &str) -> String {
-    format!("durable:object/{interface} is not served by this version of the host")
 }

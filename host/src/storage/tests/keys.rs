@@ -117,7 +117,7 @@ fn a_list_refuses_contradictions() {
         };
         assert_eq!(
             message(storage.list(&both)),
-            "list() cannot be called with both start and startAfter values."
+            "A list takes start or start-after, not both."
         );
         let none = ListOptions {
             limit: Some(0),
@@ -235,11 +235,14 @@ fn delete_all_is_a_commit_of_its_own() {
 fn delete_all_is_refused_in_a_transaction() {
     alone(|storage| {
         storage.put("a", b"1").unwrap();
-        for open in [Storage::savepoint, Storage::begin] {
-            let number = open(storage).unwrap();
+        for is_savepoint in [true, false] {
+            let number = match is_savepoint {
+                true => storage.savepoint().unwrap(),
+                false => storage.begin(None).unwrap(),
+            };
             assert_eq!(
                 message(storage.delete_all()),
-                "Cannot call deleteAll() within a transaction"
+                "delete-all cannot be called within a transaction or savepoint; end it first."
             );
             storage.commit(number).unwrap();
         }
@@ -251,15 +254,69 @@ fn delete_all_is_refused_in_a_transaction() {
 fn a_cursor_open_across_delete_all_is_cancelled() {
     alone(|storage| {
         rows(storage, "CREATE TABLE t AS SELECT 1 AS x UNION SELECT 2");
-        let cursor = storage.open_cursor("SELECT x FROM t", &[]).unwrap();
-        assert_eq!(storage.next_rows(cursor.id, 1).unwrap().len(), 1);
+        let cursor = storage.open_cursor("SELECT x FROM t", &[], 0).unwrap();
+        assert_eq!(
+            storage.next_rows(cursor.cursor.unwrap(), 1).unwrap().len(),
+            1
+        );
         storage.delete_all().unwrap();
         for _ in 0..2 {
             assert_eq!(
-                message(storage.next_rows(cursor.id, 1)),
+                message(storage.next_rows(cursor.cursor.unwrap(), 1)),
                 "SQLite query was canceled because the database was deleted."
             );
         }
-        storage.close_cursor(cursor.id);
+        storage.close_cursor(cursor.cursor.unwrap());
+    });
+}
+
+#[test]
+fn a_bound_may_be_longer_than_any_key() {
+    alone(|storage| {
+        let max = "b".repeat(2 << 20);
+        storage.put("a", b"").unwrap();
+        storage.put(&max, b"").unwrap();
+        storage.put("c", b"").unwrap();
+        let found = |storage: &mut Storage, options: ListOptions| {
+            let entries = storage.list(&options).unwrap();
+            entries
+                .iter()
+                .map(|entry| entry.key[..1].to_owned())
+                .collect::<String>()
+        };
+        for long in [
+            format!("{max}b"),
+            "b".repeat(10 << 20),
+            "b".repeat((2 << 20) + 1),
+        ] {
+            let key = Some(long.clone());
+            let from = ListOptions {
+                start: key.clone(),
+                ..ListOptions::default()
+            };
+            assert_eq!(found(storage, from), "c");
+            let after = ListOptions {
+                start_after: key.clone(),
+                ..ListOptions::default()
+            };
+            assert_eq!(found(storage, after), "c");
+            let to = ListOptions {
+                end: key.clone(),
+                ..ListOptions::default()
+            };
+            assert_eq!(found(storage, to), "ab");
+            let within = ListOptions {
+                prefix: key,
+                ..ListOptions::default()
+            };
+            assert_eq!(found(storage, within), "");
+            assert_eq!(storage.get(&long), Ok(None));
+            assert_eq!(storage.delete(&long), Ok(false));
+        }
+        let from = ListOptions {
+            start: Some(max),
+            ..ListOptions::default()
+        };
+        assert_eq!(found(storage, from), "bc");
     });
 }

@@ -1,8 +1,15 @@
 //! What storage promises, tried on real files in a directory of its own.
 
+mod alarms;
+mod asleep;
+mod bounds;
 mod durability;
+mod functions;
+mod fuzz;
+mod guards;
 mod keys;
 mod limited;
+mod oracle;
 mod queries;
 mod refusals;
 mod transactions;
@@ -13,9 +20,9 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tempfile::TempDir;
 
-use super::{
-    Committer, DataDir, Durability, Row, Storage, StorageError, StorageLimits, TurnEnd, Value,
-};
+use super::turns::TurnEnd;
+use super::value::Row;
+use super::{Committer, DataDir, Durability, Storage, StorageError, StorageLimits, Value};
 
 /// A data directory with its committer, and what that has reported.
 struct World {

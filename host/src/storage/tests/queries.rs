@@ -158,12 +158,21 @@ fn returning_writes_all_rows_before_the_first_is_read() {
     alone(|storage| {
         rows(storage, "CREATE TABLE t (x)");
         let query = "INSERT INTO t VALUES (1), (2), (3) RETURNING x";
-        let cursor = storage.open_cursor(query, &[]).unwrap();
+        let cursor = storage.open_cursor(query, &[], 0).unwrap();
         assert_eq!(value(storage, "SELECT count(*) FROM t"), Value::Integer(3));
-        assert_eq!(storage.next_rows(cursor.id, 2).unwrap().len(), 2);
-        assert_eq!(storage.next_rows(cursor.id, 2).unwrap().len(), 1);
-        assert_eq!(storage.next_rows(cursor.id, 2).unwrap().len(), 0);
-        assert!(storage.next_rows(cursor.id, 2).is_err());
+        assert_eq!(
+            storage.next_rows(cursor.cursor.unwrap(), 2).unwrap().len(),
+            2
+        );
+        assert_eq!(
+            storage.next_rows(cursor.cursor.unwrap(), 2).unwrap().len(),
+            1
+        );
+        assert_eq!(
+            storage.next_rows(cursor.cursor.unwrap(), 2).unwrap().len(),
+            0
+        );
+        assert!(storage.next_rows(cursor.cursor.unwrap(), 2).is_err());
     });
 }
 
@@ -192,31 +201,69 @@ fn a_cursor_outlives_the_call_and_the_turn() {
             "CREATE TABLE t AS SELECT value AS x FROM json_each('[1,2,3,4,5]')",
         );
         let query = "SELECT x FROM t WHERE x > ? ORDER BY x";
-        let one = storage.open_cursor(query, &[Value::Integer(1)]).unwrap();
-        let two = storage.open_cursor(query, &[Value::Integer(3)]).unwrap();
+        let one = storage.open_cursor(query, &[Value::Integer(1)], 0).unwrap();
+        let two = storage.open_cursor(query, &[Value::Integer(3)], 0).unwrap();
         assert_eq!(one.columns, ["x"]);
         assert_eq!(
-            storage.next_rows(one.id, 2).unwrap(),
+            storage.next_rows(one.cursor.unwrap(), 2).unwrap(),
             [[Value::Integer(2)], [Value::Integer(3)]]
         );
         storage.put("k", b"v").unwrap();
         storage.end_turn().unwrap();
         assert!(!storage.may_checkpoint());
         assert_eq!(
-            storage.next_rows(two.id, 9).unwrap(),
+            storage.next_rows(two.cursor.unwrap(), 9).unwrap(),
             [[Value::Integer(4)], [Value::Integer(5)]]
         );
-        assert_eq!(storage.next_rows(one.id, 9).unwrap().len(), 2);
-        assert_eq!(storage.next_rows(one.id, 9).unwrap().len(), 0);
+        assert_eq!(storage.next_rows(one.cursor.unwrap(), 9).unwrap().len(), 2);
+        assert_eq!(storage.next_rows(one.cursor.unwrap(), 9).unwrap().len(), 0);
         assert_eq!(
-            message(storage.next_rows(one.id, 9)),
-            format!("SQL cursor {} is not open.", one.id)
+            message(storage.next_rows(one.cursor.unwrap(), 9)),
+            format!("SQL cursor {} is not open.", one.cursor.unwrap())
         );
-        assert!(storage.next_rows(two.id, 0).is_err());
-        storage.close_cursor(two.id);
-        storage.close_cursor(two.id);
+        assert!(storage.next_rows(two.cursor.unwrap(), 0).is_err());
+        storage.close_cursor(two.cursor.unwrap());
+        storage.close_cursor(two.cursor.unwrap());
         storage.close_cursor(99);
         assert!(storage.may_checkpoint());
+    });
+}
+
+#[test]
+fn the_first_rows_come_with_the_cursor_and_none_is_left_when_they_are_all() {
+    alone(|storage| {
+        rows(storage, "CREATE TABLE t (x)");
+        let insert = "INSERT INTO t VALUES (1), (2), (3) RETURNING x";
+        for query in [insert, "SELECT x FROM t"] {
+            let part = storage.open_cursor(query, &[], 2).unwrap();
+            assert_eq!(part.columns, ["x"]);
+            assert_eq!(part.rows, [[Value::Integer(1)], [Value::Integer(2)]]);
+            assert_eq!(part.changes, if query == insert { 3 } else { 0 });
+            let cursor = part.cursor.unwrap();
+            assert_eq!(storage.next_rows(cursor, 9).unwrap(), [[Value::Integer(3)]]);
+            storage.close_cursor(cursor);
+        }
+        for rows_max in [3, 4] {
+            let part = storage.open_cursor("SELECT x FROM t", &[], rows_max);
+            let part = part.unwrap();
+            assert_eq!((part.rows.len(), part.cursor), (3, None));
+        }
+        let none = storage.open_cursor("SELECT x FROM t WHERE 0", &[], 1);
+        assert_eq!(none.unwrap().cursor, None);
+        // All cursors are taken: what needs none is read all the same, and what cannot
+        // have one has changed nothing.
+        for _ in 0..64 {
+            storage.open_cursor("SELECT 1", &[], 0).unwrap();
+        }
+        let read = storage.open_cursor("SELECT x FROM t", &[], 3).unwrap();
+        assert_eq!(read.rows.len(), 3);
+        let refused = "At most 64 SQL cursors can be open at a time; close some first.";
+        assert_eq!(
+            message(storage.open_cursor("SELECT x FROM t", &[], 2)),
+            refused
+        );
+        assert_eq!(message(storage.open_cursor(insert, &[], 2)), refused);
+        assert_eq!(value(storage, "SELECT count(*) FROM t"), Value::Integer(3));
     });
 }
 
@@ -224,14 +271,14 @@ fn a_cursor_outlives_the_call_and_the_turn() {
 fn cursors_are_bounded() {
     alone(|storage| {
         for _ in 0..64 {
-            storage.open_cursor("SELECT 1", &[]).unwrap();
+            storage.open_cursor("SELECT 1", &[], 0).unwrap();
         }
         assert_eq!(
-            message(storage.open_cursor("SELECT 1", &[])),
+            message(storage.open_cursor("SELECT 1", &[], 0)),
             "At most 64 SQL cursors can be open at a time; close some first."
         );
         storage.close_cursors();
-        storage.open_cursor("SELECT 1", &[]).unwrap();
+        storage.open_cursor("SELECT 1", &[], 0).unwrap();
     });
 }
 
@@ -247,7 +294,7 @@ fn queries_without_a_file_create_none() {
     assert!(storage.exec("INSERT INTO t VALUES (1)", &[]).is_err());
     let endless =
         "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n";
-    let cursor = storage.open_cursor(endless, &[]).unwrap();
+    let cursor = storage.open_cursor(endless, &[], 0).unwrap();
     assert_eq!(storage.database_size().unwrap(), 4096);
     assert_eq!(storage.newest_commit().0, 0);
     assert!(!world.file("ab").exists());
@@ -255,10 +302,10 @@ fn queries_without_a_file_create_none() {
     rows(&mut storage, "CREATE TABLE t (x)");
     assert!(world.file("ab").exists());
     assert_eq!(
-        storage.next_rows(cursor.id, 1).unwrap(),
+        storage.next_rows(cursor.cursor.unwrap(), 1).unwrap(),
         [[Value::Integer(1)]]
     );
-    storage.close_cursor(cursor.id);
+    storage.close_cursor(cursor.cursor.unwrap());
     assert!(storage.empty.is_none());
 }
 
@@ -335,6 +382,37 @@ fn full_text_search_can_follow_a_table_by_triggers() {
 }
 
 #[test]
+fn a_full_text_query_has_so_many_terms_at_most() {
+    alone(|storage| {
+        rows(storage, "CREATE VIRTUAL TABLE f USING fts5 (body)");
+        let mut found = |query: String| {
+            let query = [text(&query)];
+            storage.exec("SELECT 1 FROM f WHERE f MATCH ?", &query)
+        };
+        let phrase = |terms: usize| format!("\"{}\"", "a ".repeat(terms));
+        for allowed in [
+            "a ".repeat(1024),
+            phrase(1024),
+            "a OR ".repeat(1023) + "a",
+            "a* ".repeat(64),
+            phrase(512) + " + " + &phrase(512),
+        ] {
+            found(allowed).expect("it is within the limit");
+        }
+        for refused in [
+            "a ".repeat(1025),
+            phrase(1025),
+            "a OR ".repeat(1024) + "a",
+            "a* ".repeat(65),
+            phrase(512) + " + " + &phrase(513),
+        ] {
+            let error = found(refused).expect_err("it is over the limit");
+            assert!(error.to_string().contains("too many terms"), "{error}");
+        }
+    });
+}
+
+#[test]
 fn the_size_counts_used_pages_alone() {
     alone(|storage| {
         assert_eq!(storage.database_size().unwrap(), 4096);
@@ -369,7 +447,6 @@ fn a_result_over_its_limit_changes_nothing() {
 fn a_statement_past_its_budget_resets_the_object() {
     alone(|storage| {
         storage.put("a", b"1").unwrap();
-        assert!(!storage.is_slow());
         storage.set_statement_budget(std::time::Duration::from_millis(30));
         let endless =
             "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n";
@@ -380,10 +457,103 @@ fn a_statement_past_its_budget_resets_the_object() {
                     .to_owned()
             ))
         );
-        assert!(storage.is_slow());
         // The instance cannot go on as if nothing had happened.
         assert!(matches!(storage.get("a"), Err(StorageError::Broken(_))));
         assert!(matches!(storage.end_turn(), Err(StorageError::Broken(_))));
         assert_eq!(storage.get("a").unwrap(), None);
+    });
+}
+
+#[test]
+fn what_is_read_by_an_open_cursor_can_be_dropped_once_it_is_closed() {
+    alone(|storage| {
+        rows(storage, "CREATE TABLE t (x); INSERT INTO t VALUES (1), (2)");
+        storage.end_turn().unwrap();
+        let cursor = storage.open_cursor("SELECT x FROM t", &[], 0).unwrap();
+        storage.next_rows(cursor.cursor.unwrap(), 1).unwrap();
+        let locked = "database table is locked: SQLITE_LOCKED";
+        assert_eq!(message(storage.exec("DROP TABLE t", &[])), locked);
+        storage.close_cursors();
+        rows(storage, "DROP TABLE t");
+        for _ in 0..300 {
+            storage.open_cursor("VALUES (1), (2)", &[], 0).unwrap();
+            storage.close_cursors();
+        }
+        assert!(!storage.cursors.any_running());
+    });
+}
+
+#[test]
+fn a_cancelled_cursor_holds_nothing() {
+    alone(|storage| {
+        for _ in 0..3 {
+            rows(storage, "CREATE TABLE t (x); INSERT INTO t VALUES (1), (2)");
+            let open = |storage: &mut Storage| storage.open_cursor("SELECT x FROM t", &[], 0);
+            let cursors: Vec<_> = (0..64).map(|_| open(storage).unwrap()).collect();
+            assert!(open(storage).is_err());
+            storage.delete_all().unwrap();
+            let cancelled = "SQLite query was canceled because the database was deleted.";
+            for cursor in &cursors {
+                assert_eq!(
+                    message(storage.next_rows(cursor.cursor.unwrap(), 1)),
+                    cancelled
+                );
+            }
+            storage.close_cursor(cursors[0].cursor.unwrap());
+            let closed = message(storage.next_rows(cursors[0].cursor.unwrap(), 1));
+            assert!(closed.contains("is not open"), "{closed}");
+        }
+        storage.open_cursor("SELECT 1", &[], 0).unwrap();
+    });
+}
+
+#[test]
+fn a_pragma_with_parameters_changes_nothing() {
+    alone(|storage| {
+        let one = [Value::Integer(1)];
+        for query in [
+            "PRAGMA foreign_keys = OFF",
+            "SELECT 1; PRAGMA foreign_keys = OFF ;\n",
+        ] {
+            let refused = storage.exec(query, &one);
+            let wrong = "Wrong number of parameter bindings for SQL query.";
+            assert_eq!(
+                refused,
+                Err(StorageError::Invalid(wrong.to_owned())),
+                "{query}"
+            );
+            assert_eq!(value(storage, "PRAGMA foreign_keys"), Value::Integer(1));
+        }
+        // Before another statement it has no part in the parameters.
+        let got = storage.exec("PRAGMA foreign_keys = OFF; SELECT ?", &one);
+        assert_eq!(got.unwrap().rows, std::slice::from_ref(&one));
+        assert_eq!(value(storage, "PRAGMA foreign_keys"), Value::Integer(0));
+        // A kept statement takes effect each time, whatever came before.
+        for round in 0..3 {
+            for (setting, on) in [("ON", 1), ("OFF", 0)] {
+                let other = format!("SELECT {round}, {on}, ?");
+                storage.exec(&other, &one).unwrap();
+                rows(storage, &format!("PRAGMA foreign_keys = {setting}"));
+                assert_eq!(value(storage, "PRAGMA foreign_keys"), Value::Integer(on));
+            }
+        }
+    });
+}
+
+#[test]
+fn rows_that_are_returned_have_a_limit_with_a_way_out() {
+    alone(|storage| {
+        rows(storage, "CREATE TABLE t (x)");
+        let many = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40) \
+                    INSERT INTO t SELECT zeroblob(2000000) FROM n RETURNING x";
+        for refused in [
+            storage.exec(many, &[]).map(|_| ()),
+            storage.open_cursor(many, &[], 0).map(|_| ()),
+        ] {
+            let refused = message(refused);
+            assert!(refused.contains("return less"), "{refused}");
+            assert!(!refused.contains("cursor"), "{refused}");
+        }
+        assert_eq!(value(storage, "SELECT count(*) FROM t"), Value::Integer(0));
     });
 }

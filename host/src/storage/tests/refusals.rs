@@ -32,7 +32,7 @@ fn transactions_are_not_made_by_sql() {
     ] {
         alone(|storage| {
             let error = message(storage.exec(query, &[]));
-            let start = "To execute a transaction, please use the transaction() function";
+            let start = "To execute a transaction, please use a transaction or savepoint of";
             assert!(error.starts_with(start), "{query}: {error}");
         });
     }
@@ -102,8 +102,8 @@ fn names_of_the_host_are_protected() {
             AUTH,
         ),
         ("CREATE VIRTUAL TABLE _cf_a USING fts5 (x)", AUTH),
-        ("PRAGMA table_info(_cf_KV)", AUTH),
-        ("SELECT * FROM pragma_table_info('_cf_KV')", AUTH),
+        ("PRAGMA foreign_key_check(_cf_KV)", AUTH),
+        ("PRAGMA quick_check(_cf_KV)", AUTH),
         (
             "UPDATE sqlite_master SET sql = ''",
             "table sqlite_master may not be modified: SQLITE_ERROR",

@@ -56,8 +56,8 @@ fn an_inner_rollback_keeps_what_the_outer_wrote() {
 #[test]
 fn an_outer_rollback_undoes_what_the_inner_kept() {
     alone(|storage| {
-        let outer = storage.begin().unwrap();
-        let inner = storage.begin().unwrap();
+        let outer = storage.begin(None).unwrap();
+        let inner = storage.begin(Some(outer)).unwrap();
         storage.put("inner", b"").unwrap();
         storage.commit(inner).unwrap();
         assert!(get(storage, "inner"));
@@ -74,7 +74,7 @@ fn an_outer_rollback_undoes_what_the_inner_kept() {
 fn only_the_innermost_can_be_ended() {
     alone(|storage| {
         assert_eq!(message(storage.commit(1)), "Transaction 1 is not open.");
-        let outer = storage.begin().unwrap();
+        let outer = storage.begin(None).unwrap();
         let inner = storage.savepoint().unwrap();
         let expected = format!("Transaction {outer} is not the innermost one; end {inner} first.");
         assert_eq!(message(storage.commit(outer)), expected);
@@ -85,11 +85,59 @@ fn only_the_innermost_can_be_ended() {
 }
 
 #[test]
+fn a_transaction_nests_only_in_the_one_it_names() {
+    alone(|storage| {
+        storage.put("before", b"").unwrap();
+        assert_eq!(
+            message(storage.begin(Some(7))),
+            "Transaction 7 is not open; begin within none."
+        );
+        // The turn goes on: nothing was committed.
+        assert_eq!(storage.committed(), CommitNumber::ZERO);
+        let outer = storage.begin(None).unwrap();
+        let open = |number: u64| {
+            format!("Transaction {number} is open; begin within it, or wait until it has ended.")
+        };
+        assert_eq!(message(storage.begin(None)), open(outer));
+        assert_eq!(message(storage.begin(Some(7))), open(outer));
+        let inner = storage.begin(Some(outer)).unwrap();
+        assert_eq!(message(storage.begin(None)), open(inner));
+        assert_eq!(message(storage.begin(Some(outer))), open(inner));
+        storage.rollback(inner).unwrap();
+        let next = storage.begin(Some(outer)).unwrap();
+        storage.commit(next).unwrap();
+        storage.commit(outer).unwrap();
+        let last = storage.begin(None).unwrap();
+        storage.commit(last).unwrap();
+    });
+}
+
+#[test]
+fn a_transaction_lies_in_an_open_savepoint_without_naming_it() {
+    alone(|storage| {
+        let savepoint = storage.savepoint().unwrap();
+        assert!(storage.begin(Some(savepoint)).is_err());
+        let outer = storage.begin(None).unwrap();
+        let within = storage.savepoint().unwrap();
+        assert!(storage.begin(Some(within)).is_err());
+        let inner = storage.begin(Some(outer)).unwrap();
+        storage.put("a", b"").unwrap();
+        storage.commit(inner).unwrap();
+        storage.rollback(within).unwrap();
+        storage.put("b", b"").unwrap();
+        storage.commit(outer).unwrap();
+        assert!(!get(storage, "a") && get(storage, "b"));
+        storage.rollback(savepoint).unwrap();
+        assert!(!get(storage, "b"));
+    });
+}
+
+#[test]
 fn a_transaction_holds_the_turns_back() {
     let world = World::new();
     let mut storage = world.storage("ab");
     storage.put("before", b"").unwrap();
-    let number = storage.begin().unwrap();
+    let number = storage.begin(None).unwrap();
     assert_eq!(storage.committed(), CommitNumber(1));
     storage.put("inside", b"").unwrap();
     assert_eq!(storage.end_turn(), Ok(TurnEnd::InTransaction));
@@ -106,7 +154,7 @@ fn a_transaction_holds_the_turns_back() {
 fn a_trap_undoes_an_open_transaction_too() {
     alone(|storage| {
         storage.put("before", b"").unwrap();
-        storage.begin().unwrap();
+        storage.begin(None).unwrap();
         storage.put("inside", b"").unwrap();
         storage.end_turn().unwrap();
         storage.rollback_turn();
@@ -134,7 +182,7 @@ fn every_number_given_out_becomes_durable() {
         storage.put("a", b"").unwrap();
         commit_durably(storage);
         // A transaction that the object undoes.
-        let number = storage.begin().unwrap();
+        let number = storage.begin(None).unwrap();
         storage.put("b", b"").unwrap();
         let promised = storage.newest_commit();
         storage.rollback(number).unwrap();
@@ -156,7 +204,7 @@ fn an_empty_transaction_writes_nothing() {
     let world = World::new();
     let mut storage = world.storage("ab");
     for end in [Storage::commit, Storage::rollback] {
-        let outer = storage.begin().unwrap();
+        let outer = storage.begin(None).unwrap();
         let inner = storage.savepoint().unwrap();
         assert!(!get(&mut storage, "a"));
         end(&mut storage, inner).unwrap();
@@ -213,7 +261,7 @@ fn a_deferred_violation_resets_the_object_at_the_end_of_the_turn() {
 fn a_deferred_violation_leaves_a_transaction_open() {
     alone(|storage| {
         rows(storage, DEFERRED);
-        let number = storage.begin().unwrap();
+        let number = storage.begin(None).unwrap();
         rows(storage, "INSERT INTO c VALUES (1)");
         assert_eq!(
             message(storage.commit(number)),
@@ -247,4 +295,65 @@ fn a_full_database_that_ends_the_transaction_breaks_it() {
     assert!(get(&mut storage, "a"));
     storage.put("b", b"2").unwrap();
     storage.end_turn().unwrap();
+}
+
+#[test]
+fn a_savepoint_may_end_with_a_deferred_violation() {
+    alone(|storage| {
+        rows(storage, DEFERRED);
+        let number = storage.savepoint().unwrap();
+        rows(storage, "INSERT INTO c VALUES (1)");
+        storage.commit(number).unwrap();
+        rows(storage, "INSERT INTO p VALUES (1)");
+        assert!(matches!(storage.end_turn(), Ok(TurnEnd::Committed(_))));
+        // An inner transaction, too.
+        let outer = storage.begin(None).unwrap();
+        let inner = storage.begin(Some(outer)).unwrap();
+        rows(storage, "INSERT INTO c VALUES (2)");
+        storage.commit(inner).unwrap();
+        assert!(storage.commit(outer).is_err());
+    });
+}
+
+#[test]
+fn a_table_is_rebuilt_without_its_children_noticing() {
+    let children = |storage: &mut Storage| value(storage, "SELECT count(*) FROM c");
+    let rebuild = "CREATE TABLE n (id PRIMARY KEY, more DEFAULT 7);
+        INSERT INTO n (id) SELECT id FROM p; DROP TABLE p; ALTER TABLE n RENAME TO p";
+    let before = "CREATE TABLE p (id PRIMARY KEY);
+        CREATE TABLE c (p REFERENCES p (id) ON DELETE CASCADE);
+        INSERT INTO p VALUES (1), (2); INSERT INTO c VALUES (1), (2)";
+    // As the first thing of a turn the PRAGMA takes effect.
+    alone(|storage| {
+        rows(storage, before);
+        storage.end_turn().unwrap();
+        rows(storage, "PRAGMA foreign_keys = OFF");
+        rows(storage, rebuild);
+        assert!(rows(storage, "PRAGMA foreign_key_check").is_empty());
+        storage.end_turn().unwrap();
+        rows(storage, "PRAGMA foreign_keys = ON");
+        assert_eq!(value(storage, "PRAGMA foreign_keys"), Value::Integer(1));
+        assert_eq!(children(storage), Value::Integer(2));
+    });
+    // After a write it does not, and dropping the table deletes its children.
+    alone(|storage| {
+        rows(storage, before);
+        rows(storage, "PRAGMA foreign_keys = OFF");
+        assert_eq!(value(storage, "PRAGMA foreign_keys"), Value::Integer(1));
+        rows(storage, rebuild);
+        assert_eq!(children(storage), Value::Integer(0));
+    });
+    // Without an action it is enough to defer, if the rows come back under the name.
+    alone(|storage| {
+        rows(storage, &before.replace("ON DELETE CASCADE", ""));
+        rows(storage, "PRAGMA defer_foreign_keys = ON");
+        rows(
+            storage,
+            "CREATE TABLE n AS SELECT * FROM p; DROP TABLE p;
+             CREATE TABLE p (id PRIMARY KEY, more DEFAULT 7);
+             INSERT INTO p (id) SELECT id FROM n; DROP TABLE n",
+        );
+        assert!(matches!(storage.end_turn(), Ok(TurnEnd::Committed(_))));
+        assert_eq!(children(storage), Value::Integer(2));
+    });
 }

@@ -1,19 +1,37 @@
-//! The three classes of the benchmark for Abide; `workerd/worker.js` does the same work.
+//! The classes of the benchmark for Abide; `workerd/worker.js` does the same work.
 //!
 //! * `/echo/<name>`: no storage, `ok`.
 //! * `/counter/<name>/{sql,kv,get,born}`: one write, one read, or the instance's age.
 //! * `/sqlread/<name>`: one of 10,000 rows by its primary key.
+//! * `/greedy/<name>/{sql,spin,log}`: a statement of 500,000 steps, 30 million rounds
+//!   of a loop, or 1,000 lines in the log.
+//! * `/room/<name>`: a WebSocket, see `room.rs`; `/room/<name>/born` the instance's age.
+//! * `/bell/<name>/{at/<ms>,within}`: an alarm, and within how many milliseconds it rang.
+//! * `/caller/<name>`: asks an echo 100 times, one after the other.
+
+mod bell;
+mod caller;
+mod room;
 
 use std::cell::Cell;
+use std::hint::black_box;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use durable_object::http::StatusCode;
 use durable_object::{DurableObject, Request, Response, Result, State, params, response};
 
+use crate::bell::Bell;
+use crate::caller::Caller;
+use crate::room::Room;
+
 durable_object::export! {
     "echo" => Echo,
     "counter" => Counter,
     "sqlread" => SqlRead,
+    "greedy" => Greedy,
+    "room" => Room: WebSocketHandler,
+    "bell" => Bell: AlarmHandler,
+    "caller" => Caller,
 }
 
 struct Echo;
@@ -131,5 +149,34 @@ impl SqlRead {
         }
         self.ready.set(true);
         Ok(())
+    }
+}
+
+struct Greedy {
+    state: State,
+}
+
+impl DurableObject for Greedy {
+    async fn new(state: State) -> Result<Self> {
+        Ok(Greedy { state })
+    }
+
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        let number = match request.uri().path().split('/').nth(3) {
+            Some("sql") => {
+                let count = "WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 500000)
+                     SELECT count(*) FROM s";
+                self.state.storage().sql().one::<i64>(count, params![])?
+            }
+            Some("spin") => (1..=30_000_000).fold(1, |x, i| black_box((x ^ i) | 1)),
+            Some("log") => {
+                for n in 1..=1000 {
+                    println!("line {n} of an object that logs more than anybody wants to read");
+                }
+                1000
+            }
+            _ => return Ok(response::status(StatusCode::NOT_FOUND)),
+        };
+        Ok(response::text(number.to_string()))
     }
 }

@@ -8,6 +8,6 @@ import (
 	wit "go.bytecodealliance.org/pkg/wit/types"
 )
 
-func Fetch(request durable_object_types.Request) wit.Result[durable_object_types.Response, durable_object_types.Error] {
+func Fetch(request durable_object_types.Request, _ uint64) wit.Result[durable_object_types.Response, durable_object_types.Error] {
 	return object.Fetch(request)
 }

@@ -17,6 +17,7 @@ import (
 
 type (
 	Body     = durable_object_types.Body
+	End      = wit.Result[wit.Unit, Error]
 	Error    = durable_object_types.Error
 	Request  = durable_object_types.Request
 	Response = durable_object_types.Response
@@ -25,7 +26,7 @@ type (
 var started atomic.Int64
 
 // Start is the constructor.
-func Start() wit.Result[wit.Unit, Error] {
+func Start() End {
 	started.Add(1)
 	return wit.Ok[wit.Unit, Error](wit.Unit{})
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"wit_component/durable_object_alarms"
 	"wit_component/durable_object_kv"
@@ -34,12 +35,22 @@ func answer(request Request) (Response, *Error) {
 		return response(200, passedOn(request.Body)), nil
 	case "POST relay":
 		return relay(query.Get("name"), "POST", "echo", passedOn(request.Body))
+	case "POST read":
+		found := read(request.Body)
+		lastRead.Store(&found)
+		return text(found), nil
+	case "POST first":
+		return text(fmt.Sprint(first(request.Body))), nil
 	}
 	drop(request.Body)
 
 	switch where {
 	case "GET started":
 		return text(fmt.Sprint(started.Load())), nil
+	case "GET read":
+		return text(*lastRead.Load()), nil
+	case "GET broken":
+		return response(200, broken()), nil
 	case "GET who":
 		return text(who()), nil
 	case "POST kv":
@@ -107,26 +118,85 @@ func who() string {
 // the next garbage collection.
 func drop(body Body) {
 	if body.Tag() == durable_object_types.Body_Stream {
-		body.Stream().Drop()
+		stream := body.Stream()
+		stream.Chunks.Drop()
+		stream.End.Drop()
 	}
 }
 
-// passedOn is the same body; a stream is read as fast as its copy is taken.
+// passedOn is the same body, with the same end; a stream is read as fast as its copy
+// is taken.
 func passedOn(body Body) Body {
 	if body.Tag() != durable_object_types.Body_Stream {
 		return body
 	}
 	from := body.Stream()
-	to, copied := durable_object_stubs.MakeStreamU8()
-	go func() {
-		defer to.Drop()
-		defer from.Drop()
+	return streamed(func(to *wit.StreamWriter[uint8]) End {
 		buffer := make([]byte, chunkBytes)
-		for !from.WriterDropped() && !to.ReaderDropped() {
-			to.WriteAll(buffer[:from.Read(buffer)])
+		for !from.Chunks.WriterDropped() && !to.ReaderDropped() {
+			to.WriteAll(buffer[:from.Chunks.Read(buffer)])
 		}
+		from.Chunks.Drop()
+		return from.End.Read()
+	})
+}
+
+// streamed is a body that write writes piece by piece, and that ends as it says.
+func streamed(write func(to *wit.StreamWriter[uint8]) End) Body {
+	to, chunks := durable_object_stubs.MakeStreamU8()
+	ending, end := durable_object_stubs.MakeFutureResultUnitDurableObjectTypesError()
+	go func() {
+		ended := write(to)
+		to.Drop()
+		ending.Write(ended) // an end that nobody writes would trap
 	}()
-	return durable_object_types.MakeBodyStream(copied)
+	return durable_object_types.MakeBodyStream(durable_object_types.BodyStream{Chunks: chunks, End: end})
+}
+
+func broken() Body {
+	return streamed(func(to *wit.StreamWriter[uint8]) End {
+		to.WriteAll([]byte("begun"))
+		return wit.Err[wit.Unit](*refusal("broken on purpose"))
+	})
+}
+
+// lastRead is how the last body ended that was read.
+var lastRead atomic.Pointer[string]
+
+func init() {
+	none := "none"
+	lastRead.Store(&none)
+}
+
+// read says how many bytes a body has, and how it ends.
+func read(body Body) string {
+	switch body.Tag() {
+	case durable_object_types.Body_Bytes:
+		return fmt.Sprint(len(body.Bytes()), " bytes, ok")
+	case durable_object_types.Body_Empty:
+		return "0 bytes, ok"
+	}
+	from, count := body.Stream(), uint64(0)
+	defer from.Chunks.Drop()
+	for buffer := make([]byte, chunkBytes); !from.Chunks.WriterDropped(); {
+		count += uint64(from.Chunks.Read(buffer))
+	}
+	if end := from.End.Read(); end.IsErr() {
+		return fmt.Sprint(count, " bytes, ", end.Err().Message)
+	}
+	return fmt.Sprint(count, " bytes, ok")
+}
+
+// first says how many bytes come first. The rest is dropped.
+func first(body Body) uint32 {
+	defer drop(body)
+	switch body.Tag() {
+	case durable_object_types.Body_Bytes:
+		return uint32(len(body.Bytes()))
+	case durable_object_types.Body_Empty:
+		return 0
+	}
+	return body.Stream().Chunks.Read(make([]byte, chunkBytes))
 }
 
 // counting is held from the read of a number to its write: other events may run

@@ -11,6 +11,8 @@ use std::task::{Poll, Waker};
 thread_local! {
     /// How often the constructor ran.
     pub static STARTED: Cell<u32> = const { Cell::new(0) };
+    /// How the last body ended that was read.
+    pub static READ: RefCell<String> = RefCell::new("none".into());
     static IN_FLIGHT: Cell<u32> = const { Cell::new(0) };
     /// For each event that watches, the most that were in flight since.
     static PEAKS: RefCell<Vec<Rc<Cell<u32>>>> = const { RefCell::new(Vec::new()) };

@@ -12,7 +12,7 @@ use exports::durable::object::{
     alarm_handler, fetch_handler, lifecycle, rpc_handler, websocket_handler,
 };
 
-use durable::object::types::{Error, ErrorFlags, Request, Response};
+use durable::object::types::{Caller, Error, ErrorFlags, Payload, Request, Response};
 
 struct Object;
 
@@ -24,7 +24,7 @@ impl lifecycle::Guest for Object {
 }
 
 impl fetch_handler::Guest for Object {
-    async fn fetch(request: Request) -> Result<Response, Error> {
+    async fn fetch(request: Request, _: Caller) -> Result<Response, Error> {
         let _event = events::Event::begin();
         routes::answer(request).await
     }
@@ -37,11 +37,22 @@ impl alarm_handler::Guest for Object {
 }
 
 impl rpc_handler::Guest for Object {
-    async fn call(method: String, _: Vec<u8>) -> Result<Vec<u8>, Error> {
+    async fn call(method: String, _: Option<Payload>, _: Caller) -> Result<Payload, Error> {
         Err(error(format!(
             "The RPC receiver does not implement the method \"{method}\"."
         )))
     }
+
+    async fn call_reference(
+        _: u64,
+        method: String,
+        arguments: Option<Payload>,
+        caller: Caller,
+    ) -> Result<Payload, Error> {
+        Self::call(method, arguments, caller).await
+    }
+
+    async fn release(_: u64) {}
 }
 
 impl websocket_handler::Guest for Object {
@@ -66,6 +77,7 @@ fn error(message: impl Into<String>) -> Error {
         name: "Error".into(),
         message: message.into(),
         flags: ErrorFlags::empty(),
+        details: None,
     }
 }
 

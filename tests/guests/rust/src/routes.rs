@@ -1,10 +1,10 @@
 //! What does the object answer on each path?
 
-use wit_bindgen::{StreamReader, StreamResult, spawn_local};
+use wit_bindgen::{StreamReader, StreamResult, StreamWriter, spawn_local};
 
-use crate::durable::object::types::{Body, Error, Request, Response, StorageError};
+use crate::durable::object::types::{Body, BodyStream, Error, Request, Response, StorageError};
 use crate::durable::object::{alarms, kv, sql, state, storage, stubs, timers};
-use crate::{error, events, wit_stream};
+use crate::{error, events, wit_future, wit_stream};
 
 /// How much of a body is held at a time.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -16,6 +16,14 @@ pub async fn answer(request: Request) -> Result<Response, Error> {
         ("GET", "started") => text(events::STARTED.get().to_string()),
         ("GET", "who") => text(who()),
         ("POST", "echo") => Ok(response(200, passed_on(request.body))),
+        ("POST", "read") => {
+            let read = read(request.body).await;
+            events::READ.set(read.clone());
+            text(read)
+        }
+        ("GET", "read") => text(events::READ.with_borrow(String::clone)),
+        ("POST", "first") => text(first(request.body).await.to_string()),
+        ("GET", "broken") => Ok(response(200, broken())),
         ("POST", "kv") => text(count_in_kv().map_err(storage_error)?),
         ("POST", "sql") => text(count_in_sql().map_err(storage_error)?),
         ("GET", "sleep") => {
@@ -83,20 +91,30 @@ fn who() -> String {
     format!("{} {name} -> {}", state::class_name(), state::id())
 }
 
-/// The same body; a stream is read as fast as its copy is taken.
+/// The same body, with the same end; a stream is read as fast as its copy is taken.
 fn passed_on(body: Body) -> Body {
     let Body::Stream(mut from) = body else {
         return body;
     };
-    let (mut to, copy) = wit_stream::new();
-    spawn_local(async move {
-        while let Some(chunk) = next(&mut from).await {
+    streamed(async move |to| {
+        while let Some(chunk) = next(&mut from.chunks).await {
             if !to.write_all(chunk).await.is_empty() {
-                break; // nobody reads the copy any more
+                return Err(error("nobody reads the copy any more"));
             }
         }
+        from.end.await
+    })
+}
+
+/// A body that `write` writes piece by piece, and that ends as it says.
+fn streamed(write: impl AsyncFnOnce(&mut StreamWriter<u8>) -> Result<(), Error> + 'static) -> Body {
+    let (mut writer, chunks) = wit_stream::new();
+    let (ending, end) = wit_future::new(|| Err(error("nobody ended the body")));
+    spawn_local(async move {
+        let ended = write(&mut writer).await;
+        let _ = ending.write(ended).await; // nobody may be left to tell
     });
-    Body::Stream(copy)
+    Body::Stream(BodyStream { chunks, end })
 }
 
 /// The next bytes of a stream, or none at its end.
@@ -106,6 +124,42 @@ async fn next(stream: &mut StreamReader<u8>) -> Option<Vec<u8>> {
         StreamResult::Complete(_) => Some(bytes),
         StreamResult::Dropped | StreamResult::Cancelled => None,
     }
+}
+
+/// How many bytes a body has, and how it ends.
+async fn read(body: Body) -> String {
+    let mut count = 0;
+    let end = match body {
+        Body::Empty => Ok(()),
+        Body::Bytes(bytes) => {
+            count = bytes.len();
+            Ok(())
+        }
+        Body::Stream(mut body) => {
+            while let Some(chunk) = next(&mut body.chunks).await {
+                count += chunk.len();
+            }
+            body.end.await
+        }
+    };
+    let end = end.map_or_else(|error| error.message, |()| "ok".into());
+    format!("{count} bytes, {end}")
+}
+
+/// How many bytes come first. The rest is dropped.
+async fn first(body: Body) -> usize {
+    match body {
+        Body::Empty => 0,
+        Body::Bytes(bytes) => bytes.len(),
+        Body::Stream(mut body) => next(&mut body.chunks).await.map_or(0, |chunk| chunk.len()),
+    }
+}
+
+fn broken() -> Body {
+    streamed(async |to| {
+        to.write_all(b"begun".to_vec()).await;
+        Err(error("broken on purpose"))
+    })
 }
 
 fn count_in_kv() -> Result<String, StorageError> {

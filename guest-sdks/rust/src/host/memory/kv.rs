@@ -26,7 +26,7 @@ pub fn get_many(keys: &[String]) -> Result<Vec<Entry>> {
 
 pub fn list(options: &ListOptions) -> Result<Vec<Entry>> {
     if options.start.is_some() && options.start_after.is_some() {
-        let text = "list() cannot be called with both start and startAfter values.";
+        let text = "A list takes start or start-after, not both.";
         return Err(Error::new(text));
     }
     if options.limit == Some(0) {

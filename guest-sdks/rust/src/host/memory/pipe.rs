@@ -1,5 +1,7 @@
-//! A stream of bytes between two futures.
+//! A body between two futures.
 
+use crate::Result;
+use crate::body::broken_off;
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -9,7 +11,9 @@ use std::task::{Poll, Waker};
 #[derive(Debug, Default)]
 struct Pipe {
     chunk: Option<Vec<u8>>,
-    is_closed: bool,
+    /// How the body ended.
+    end: Option<Result<()>>,
+    reader_is_gone: bool,
     /// Who waits for a change.
     waiting: Vec<Waker>,
 }
@@ -29,20 +33,19 @@ impl Pipe {
 
     fn replace(&mut self, chunk: Option<Vec<u8>>) {
         self.chunk = chunk;
-        self.waiting.drain(..).for_each(Waker::wake);
+        self.wake();
     }
 
-    fn close(&mut self) {
-        self.is_closed = true;
+    fn wake(&mut self) {
         self.waiting.drain(..).for_each(Waker::wake);
     }
 }
 
-/// The reading end of a stream of bytes.
+/// The reading end of a body.
 #[derive(Debug)]
 pub struct ByteReader(Rc<RefCell<Pipe>>);
 
-/// The writing end of a stream of bytes.
+/// The writing end of a body.
 #[derive(Debug)]
 pub struct ByteWriter(Rc<RefCell<Pipe>>);
 
@@ -52,7 +55,7 @@ pub fn pipe() -> (ByteWriter, ByteReader) {
 }
 
 impl ByteReader {
-    /// The next bytes, at most `bytes_max` of them; none at the end.
+    /// The next bytes, at most `bytes_max` of them; none after the last ones.
     pub async fn read(&mut self, bytes_max: usize) -> Option<Vec<u8>> {
         Pipe::poll_until(&self.0, |pipe| match pipe.chunk.take() {
             Some(mut chunk) => {
@@ -60,16 +63,24 @@ impl ByteReader {
                 pipe.replace(Some(rest).filter(|rest| !rest.is_empty()));
                 Poll::Ready(Some(chunk))
             }
-            None if pipe.is_closed => Poll::Ready(None),
+            None if pipe.end.is_some() => Poll::Ready(None),
             None => Poll::Pending,
         })
         .await
+    }
+
+    /// Whether the last bytes were the body's end.
+    pub async fn end(self) -> Result<()> {
+        let end = self.0.borrow_mut().end.take();
+        end.unwrap_or_else(|| Err(broken_off()))
     }
 }
 
 impl Drop for ByteReader {
     fn drop(&mut self) {
-        self.0.borrow_mut().close();
+        let mut pipe = self.0.borrow_mut();
+        pipe.reader_is_gone = true;
+        pipe.wake();
     }
 }
 
@@ -78,7 +89,7 @@ impl ByteWriter {
     pub async fn write(&mut self, bytes: Vec<u8>) -> bool {
         let mut bytes = Some(bytes);
         Pipe::poll_until(&self.0, |pipe| {
-            if pipe.is_closed {
+            if pipe.reader_is_gone {
                 return Poll::Ready(false);
             }
             if bytes.is_some() {
@@ -91,10 +102,16 @@ impl ByteWriter {
         })
         .await
     }
+
+    pub fn finish(self, end: Result<()>) {
+        self.0.borrow_mut().end = Some(end);
+    }
 }
 
 impl Drop for ByteWriter {
     fn drop(&mut self) {
-        self.0.borrow_mut().close();
+        let mut pipe = self.0.borrow_mut();
+        pipe.end.get_or_insert_with(|| Err(broken_off()));
+        pipe.wake();
     }
 }

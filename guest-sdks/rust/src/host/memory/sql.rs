@@ -1,6 +1,6 @@
 //! Statements and cursors, run by SQLite itself.
 
-use super::{MEMORY, sqlite, with};
+use super::{Space, sqlite, with};
 use crate::{Error, Result, Value};
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::{Connection, params_from_iter, types};
@@ -79,9 +79,9 @@ pub fn next(cursor: u64, rows_max: u32) -> Result<Vec<Vec<Value>>> {
 
 pub fn close(cursor: u64) {
     // Also called while a test unwinds, when there may be no object any more.
-    MEMORY.with_borrow_mut(|memory| {
-        memory.as_mut().map(|memory| memory.cursors.remove(&cursor));
-    });
+    if let Some(space) = Space::of_running() {
+        space.memory.borrow_mut().cursors.remove(&cursor);
+    }
 }
 
 pub fn database_size() -> Result<u64> {

@@ -1,0 +1,38 @@
+// How do contexts follow `await`?
+//
+// What AsyncLocalStorage keeps can follow promises, but QuickJS lets nobody look at `await`.
+// So where that is used, the source is bundled by itself first, with its async functions
+// turned into generators and promises. The SDK's own files stay as they are.
+
+import { build } from "esbuild";
+import { isBuiltin } from "node:module";
+import { dirname, resolve } from "node:path";
+import { required } from "./node.mjs";
+
+const lowered = { "async-await": false, "async-generator": false, "for-await": false };
+
+// Imports of the SDK stay imports. What is required is imported by a module of its own.
+const withoutSdk = {
+  name: "without-sdk",
+  setup(build) {
+    const outside = (path, kind) => (kind === "require-call" ? { path, namespace: "required" } : { path, external: true });
+    build.onResolve({ filter: /^(?:node|cloudflare|durable|wasi):/ }, ({ path, kind }) => outside(path, kind));
+    build.onResolve({ filter: /^[a-z0-9_/]+$/ }, ({ path, kind }) => (isBuiltin(path) ? outside(`node:${path}`, kind) : undefined));
+    build.onResolve({ filter: /^imported:/ }, ({ path }) => ({ path: path.slice("imported:".length), namespace: "imported" }));
+    build.onLoad({ filter: /./, namespace: "imported" }, ({ path }) => ({ contents: `import * as all from ${JSON.stringify(path)}; export { all };` }));
+    build.onLoad({ filter: /./, namespace: "required" }, ({ path }) => ({ contents: required(`require("imported:${path}").all`) }));
+  },
+};
+
+// A plugin that gives the source so, in place of its main file.
+export async function contexts(main, settings) {
+  const path = resolve(main);
+  const result = await build({ ...settings, stdin: undefined, entryPoints: [path], supported: lowered, sourcemap: "inline", plugins: [withoutSdk] });
+  const contents = result.outputFiles[0].text;
+  return {
+    name: "contexts",
+    setup(build) {
+      build.onLoad({ filter: /./ }, (file) => (file.path === path ? { contents, loader: "js", resolveDir: dirname(path) } : undefined));
+    },
+  };
+}

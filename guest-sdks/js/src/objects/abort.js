@@ -1,0 +1,34 @@
+// How is a call given up?
+//
+// What is read can only be cancelled in the task that began to read it. So that task also waits
+// for a stream, and is woken by it.
+
+import { valueOf } from "./event.js";
+import { admitted, isHeld, stamp } from "./gate.js";
+
+// The value of a future, or the reason of the signal, if that comes first.
+export async function valueUnlessAborted(future, signal) {
+  if (!signal) return valueOf(future);
+  const begun = stamp();
+  const { readable, writable } = wit.Stream(wit.Stream.U8);
+  let isOver = false;
+  const value = future.read();
+  const aborted = () => writable.drop();
+  signal.addEventListener("abort", aborted, { once: true });
+  readable.read(1).then(() => {
+    readable.drop();
+    if (!isOver) future.cancelRead();
+  });
+  try {
+    const got = await value;
+    if (isHeld(begun)) await admitted(begun);
+    return got;
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error;
+  } finally {
+    isOver = true;
+    future.drop();
+    signal.removeEventListener("abort", aborted);
+    if (!signal.aborted) writable.drop();
+  }
+}

@@ -1,0 +1,105 @@
+// How are values kept by key?
+
+import * as alarms from "durable:object/alarms@0.1.0";
+import * as kv from "durable:object/kv@0.1.0";
+import { decode, encode } from "./cbor.js";
+import { storing } from "./errors.js";
+
+const clone = (value) => encode(value);
+
+function listOptions(options = {}) {
+  const { start, startAfter, end, prefix, reverse, limit } = options ?? {};
+  if (start !== undefined && startAfter !== undefined) {
+    throw new TypeError("list() cannot be called with both start and startAfter values.");
+  }
+  if (limit !== undefined && !(limit > 0)) throw new TypeError("List limit must be positive.");
+  const key = (value) => (value === undefined || value === null ? null : String(value).toWellFormed());
+  return {
+    start: key(start),
+    startAfter: key(startAfter),
+    end: key(end),
+    prefix: key(prefix),
+    reverse: Boolean(reverse),
+    limit: limit === undefined ? null : Math.min(Math.floor(limit), 0xffffffff),
+  };
+}
+
+const keyOf = (key, what) => {
+  if (key === undefined) throw new TypeError(`${what}() called with undefined key.`);
+  return String(key).toWellFormed();
+};
+
+function put(key, value) {
+  const name = keyOf(key, "put");
+  if (value === undefined) throw new TypeError("put() called with undefined value.");
+  storing(() => kv.put(name, clone(value)));
+}
+
+function get(key) {
+  const bytes = storing(() => kv.get(keyOf(key, "get")));
+  return bytes === null ? undefined : decode(bytes);
+}
+
+function list(options) {
+  return storing(() => kv.list(listOptions(options))).map(({ key, value }) => [key, decode(value)]);
+}
+
+// `ctx.storage.kv`.
+export class SyncKv {
+  get(key) {
+    return get(key);
+  }
+
+  put(key, value) {
+    put(key, value);
+  }
+
+  list(options) {
+    return list(options)[Symbol.iterator]();
+  }
+
+  delete(key) {
+    return storing(() => kv.delete(keyOf(key, "delete")));
+  }
+}
+
+// What `ctx.storage` and a transaction have in common. Nothing here waits: an await of it lets no
+// other event in.
+export class Entries {
+  async get(keys) {
+    if (!Array.isArray(keys)) return get(keys);
+    const names = keys.map((key) => keyOf(key, "get"));
+    const found = storing(() => kv.getMany(names));
+    return new Map(found.map(({ key, value }) => [key, decode(value)]));
+  }
+
+  async list(options) {
+    return new Map(list(options));
+  }
+
+  async put(entries, value) {
+    if (entries === null || typeof entries !== "object") return put(entries, value);
+    const list = Object.entries(entries).filter(([, value]) => value !== undefined);
+    const wire = list.map(([key, value]) => ({ key: key.toWellFormed(), value: clone(value) }));
+    storing(() => kv.putMany(wire));
+  }
+
+  async delete(keys) {
+    if (!Array.isArray(keys)) return storing(() => kv.delete(keyOf(keys, "delete")));
+    return storing(() => kv.deleteMany(keys.map((key) => keyOf(key, "delete"))));
+  }
+
+  async getAlarm() {
+    return storing(() => alarms.get());
+  }
+
+  async setAlarm(time) {
+    const at = time instanceof Date ? time.getTime() : Number(time);
+    if (Number.isNaN(at)) throw new TypeError("setAlarm() cannot be called with an invalid Date or a value that is no number");
+    storing(() => alarms.set(Math.trunc(Math.min(at, Number.MAX_SAFE_INTEGER))));
+  }
+
+  async deleteAlarm() {
+    storing(() => alarms.delete());
+  }
+}

@@ -1,0 +1,45 @@
+// How does code call what it does not have yet?
+//
+// `await stub.counter().add(1)` calls `add` of a result that is still on its way. What a call
+// returns here is a promise that has every property; a property is a promise as well, and a
+// function. Each is sent off when it is called or awaited.
+
+// Properties that belong to the promise itself.
+const OWN = ["then", "catch", "finally"];
+
+// What lies under `path` of that which `invoke(path, args)` calls, or reads if there are no `args`.
+export function pathOf(invoke, path) {
+  let value; // read once it is awaited
+  return new Proxy(function () {}, {
+    get(_, name) {
+      if (typeof name === "symbol") return undefined;
+      if (!OWN.includes(name)) return pathOf(invoke, [...path, name]);
+      value ??= invoke(path);
+      return value[name].bind(value);
+    },
+    apply: (_, __, args) => pipelined(invoke(path, args)),
+  });
+}
+
+// A promise with all properties of its result.
+export function pipelined(promise) {
+  const invoke = (path, args) => promise.then((value) => walk(value, path, args));
+  return new Proxy(function () {}, {
+    get(_, name) {
+      if (name === Symbol.dispose) return () => promise.then((value) => value?.[Symbol.dispose]?.(), () => {});
+      if (typeof name === "symbol") return name === Symbol.toStringTag ? "RpcPromise" : undefined;
+      return OWN.includes(name) ? promise[name].bind(promise) : pathOf(invoke, [name]);
+    },
+    apply: (_, __, args) => pipelined(invoke([], args)),
+    getPrototypeOf: () => Promise.prototype,
+  });
+}
+
+// Follows a path in a value at hand, which may have stubs in it.
+export async function walk(value, path, args) {
+  let at = value;
+  for (const name of path.slice(0, -1)) at = await at[name];
+  const last = path.at(-1);
+  if (args === undefined) return at[last];
+  return last === undefined ? at(...args) : at[last](...args);
+}

@@ -1,0 +1,113 @@
+// What does an object know of itself, and what can it do with its instance?
+
+import * as state from "durable:object/state@0.1.0";
+import * as sockets from "durable:object/websockets@0.1.0";
+import { runInBackground } from "./background.js";
+import { asking, report, wireError } from "./errors.js";
+import { enter } from "./gate.js";
+import { DurableObjectId } from "./id.js";
+import { DurableObjectStorage } from "./storage.js";
+import { WebSocket, WebSocketRequestResponsePair } from "./websocket.js";
+
+const TAGS_MAX = 10;
+const TAG_CHARACTERS_MAX = 256;
+
+export class DurableObjectState {
+  #sections = []; // from the outermost to the innermost
+
+  // `object` says what the class has.
+  constructor(object, exports) {
+    this.id = new DurableObjectId(state.id(), state.name());
+    this.storage = new DurableObjectStorage(object);
+    this.exports = exports;
+    this.props = {};
+  }
+
+  waitUntil(promise) {
+    runInBackground(promise);
+  }
+
+  // The host ends the innermost section first, so an outer one that is done before waits.
+  async blockConcurrencyWhile(work) {
+    const number = state.beginBlockConcurrency();
+    const section = { number, leave: enter(), outcome: null, isEnded: Promise.withResolvers() };
+    this.#sections.push(section);
+    try {
+      const value = await work();
+      section.outcome = { tag: "ok" };
+      this.#end();
+      await section.isEnded.promise;
+      return value;
+    } catch (error) {
+      section.outcome = { tag: "err", val: wireError(error) };
+      report(error, "Uncaught in blockConcurrencyWhile():");
+      this.#end();
+      throw error;
+    }
+  }
+
+  #end() {
+    while (this.#sections.at(-1)?.outcome) {
+      const { number, leave, outcome, isEnded } = this.#sections.pop();
+      state.endBlockConcurrency(number, outcome);
+      leave();
+      isEnded.resolve();
+    }
+  }
+
+  abort(reason, options) {
+    const text = reason === undefined ? null : reason instanceof Error ? reason.message : String(reason);
+    state.abort(text?.toWellFormed() ?? null, options?.retryAlarm ?? true);
+  }
+
+  acceptWebSocket(socket, tags = []) {
+    if (!(socket instanceof WebSocket)) {
+      throw new TypeError("Failed to execute 'acceptWebSocket' on 'DurableObjectState': parameter 1 is not of type 'WebSocket'.");
+    }
+    const names = [...new Set(tags.map((tag) => String(tag).toWellFormed()))];
+    if (names.length > TAGS_MAX) throw new Error(`a Hibernatable WebSocket cannot have more than ${TAGS_MAX} tags`);
+    for (const name of names) {
+      if (name.length > TAG_CHARACTERS_MAX) {
+        throw new Error(`"${name}" is longer than the max tag length (${TAG_CHARACTERS_MAX} characters).`);
+      }
+    }
+    WebSocket.accept(socket, names);
+  }
+
+  getWebSockets(tag) {
+    const wanted = tag === undefined || tag === null ? null : String(tag).toWellFormed();
+    const bound = asking(() => sockets.list(wanted)).map(WebSocket.withLine);
+    return wanted === null ? [...WebSocket.unbound(), ...bound] : [...bound, ...WebSocket.unbound(wanted).reverse()];
+  }
+
+  getTags(socket) {
+    return WebSocket.tagsOf(socket);
+  }
+
+  setWebSocketAutoResponse(pair) {
+    if (pair !== undefined && pair !== null && !(pair instanceof WebSocketRequestResponsePair)) {
+      throw new TypeError("An automatic response is a WebSocketRequestResponsePair.");
+    }
+    const wire = pair ? { request: pair.request.toWellFormed(), response: pair.response.toWellFormed() } : null;
+    asking(() => sockets.setAutoResponse(wire));
+  }
+
+  getWebSocketAutoResponse() {
+    const pair = asking(() => sockets.getAutoResponse());
+    return pair === null ? null : new WebSocketRequestResponsePair(pair.request, pair.response);
+  }
+
+  getWebSocketAutoResponseTimestamp(socket) {
+    const line = WebSocket.lineOf(socket);
+    const time = line === null ? null : asking(() => sockets.autoResponseTimestamp(line));
+    return time === null ? null : new Date(time);
+  }
+
+  setHibernatableWebSocketEventTimeout(timeoutMs) {
+    asking(() => sockets.setEventTimeout(timeoutMs === undefined || timeoutMs === null ? null : Number(timeoutMs)));
+  }
+
+  getHibernatableWebSocketEventTimeout() {
+    return asking(() => sockets.getEventTimeout());
+  }
+}

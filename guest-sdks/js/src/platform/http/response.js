@@ -1,0 +1,149 @@
+// Response.
+
+import { likeTheWeb } from "../install.js";
+import { encode } from "../text/utf8.js";
+import { URL } from "../url/url.js";
+import { Body, attach, extract, tee } from "./body.js";
+import { Headers, addType, copyOf, lock, ofFields } from "./headers.js";
+
+const INTERNAL = Symbol();
+const none = {};
+const withoutBody = new Set([101, 204, 205, 304]);
+const redirects = new Set([301, 302, 303, 307, 308]);
+const reasonPhrase = /^[\t \x21-\x7e\x80-\xff]*$/;
+
+let stateOf;
+
+export class Response extends Body {
+  #state;
+
+  static {
+    stateOf = (response) => response.#state;
+  }
+
+  constructor(body, init) {
+    super();
+    if (body === INTERNAL) {
+      this.#state = init;
+      return;
+    }
+    const { status = 200, statusText = "", headers, webSocket = null, cf, encodeBody = "automatic" } = init ?? none;
+    const number = Number(status);
+    if (!(number === 101 ? webSocket !== null : Number.isInteger(number) && number >= 200 && number <= 599)) {
+      throw new RangeError(
+        number === 101
+          ? "Responses with status code 101 must have a WebSocket: give it as `webSocket`."
+          : "Responses may only be constructed with status codes in the range 200 to 599, inclusive.",
+      );
+    }
+    if (statusText !== "" && !reasonPhrase.test(`${statusText}`)) throw new TypeError("Invalid statusText: it must be a reason phrase of HTTP.");
+    this.#state = {
+      status: number,
+      statusText: `${statusText}`,
+      headers: new Headers(headers ?? undefined),
+      fields: null,
+      url: "",
+      redirected: false,
+      type: "default",
+      webSocket,
+      cf,
+      encodeBody,
+    };
+    const { source, type } = extract(body);
+    if (source === null) return;
+    if (withoutBody.has(number)) throw new TypeError(`Response with null body status (${[...withoutBody].join(", ")}) cannot have a body.`);
+    attach(this, source);
+    if (type !== null) addType(this.headers, type);
+  }
+
+  static json(data, init) {
+    const text = JSON.stringify(data);
+    if (text === undefined) throw new TypeError("Response.json: the value cannot be written as JSON.");
+    const response = new Response(encode(text), init);
+    addType(response.headers, "application/json");
+    return response;
+  }
+
+  static redirect(url, status = 302) {
+    const target = URL.parse(`${url}`);
+    if (!target) throw new TypeError(`Unable to parse URL: ${url}`);
+    if (!redirects.has(Number(status))) throw new RangeError(`${status} is not a redirect status code.`);
+    const response = new Response(null, { status, headers: { location: target.href } });
+    lock(response.headers);
+    return response;
+  }
+
+  static error() {
+    return new Response(INTERNAL, {
+      status: 0, statusText: "", headers: lock(new Headers()), fields: null, url: "", redirected: false, type: "error", webSocket: null,
+    });
+  }
+
+  get status() {
+    return this.#state.status;
+  }
+
+  get statusText() {
+    return this.#state.statusText;
+  }
+
+  get ok() {
+    return this.#state.status >= 200 && this.#state.status <= 299;
+  }
+
+  get headers() {
+    const state = this.#state;
+    state.headers ??= ofFields(state.fields, true);
+    return state.headers;
+  }
+
+  get url() {
+    return this.#state.url;
+  }
+
+  get redirected() {
+    return this.#state.redirected;
+  }
+
+  get type() {
+    return this.#state.type;
+  }
+
+  get webSocket() {
+    return this.#state.webSocket;
+  }
+
+  get cf() {
+    return this.#state.cf;
+  }
+
+  clone() {
+    if (this.#state.webSocket !== null) throw new TypeError("Cannot clone a response to a WebSocket handshake.");
+    const source = tee(this);
+    const state = this.#state;
+    const copy = new Response(INTERNAL, { ...state, headers: state.headers && copyOf(state.headers) });
+    attach(copy, source);
+    return copy;
+  }
+}
+
+likeTheWeb(Response, "Response");
+
+export { stateOf as stateOfResponse };
+
+const phrases = {
+  200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 206: "Partial Content", 301: "Moved Permanently", 302: "Found",
+  303: "See Other", 304: "Not Modified", 307: "Temporary Redirect", 308: "Permanent Redirect", 400: "Bad Request", 401: "Unauthorized",
+  403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 409: "Conflict", 410: "Gone", 412: "Precondition Failed",
+  413: "Payload Too Large", 415: "Unsupported Media Type", 422: "Unprocessable Entity", 429: "Too Many Requests",
+  500: "Internal Server Error", 501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout",
+};
+
+// What the host gives: see README.md, "The tree".
+export function responseOf({ status, fields, source = null, url = "", redirected = false, webSocket = null }) {
+  const response = new Response(INTERNAL, {
+    status, statusText: phrases[status] ?? "", headers: null, fields, url, redirected, type: "default", webSocket, cf: undefined, encodeBody: "automatic",
+  });
+  if (source !== null) attach(response, source);
+  return response;
+}

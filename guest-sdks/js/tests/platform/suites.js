@@ -1,0 +1,15 @@
+import "./text.js";
+import "./url.js";
+import "./headers.js";
+import "./bodies.js";
+import "./events.js";
+import "./timers.js";
+import "./streams.js";
+import "./clone.js";
+import "./console.js";
+import "./random.js";
+import "./crypto.js";
+import "./intl.js";
+import "./sampled.js";
+import "./absent.js";
+export * from "./guest.js";

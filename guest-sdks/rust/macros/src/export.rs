@@ -1,0 +1,188 @@
+//! `export!(Class: Handlers)`: which classes and which of their handlers a component has.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::{LitStr, Path, Result, Token, Type};
+
+/// The optional handlers: the trait, what adds it, and what exports it.
+const HANDLERS: [(&str, &str, &str); 3] = [
+    ("AlarmHandler", "alarm", "export_alarm"),
+    ("CallHandler", "calls", "export_calls"),
+    ("WebSocketHandler", "web_sockets", "export_web_sockets"),
+];
+
+pub struct Exports(Vec<Class>);
+
+struct Class {
+    name: Option<LitStr>,
+    class: Type,
+    /// Indices into `HANDLERS`.
+    handlers: Vec<usize>,
+}
+
+impl Parse for Exports {
+    fn parse(input: ParseStream<'_>) -> Result<Exports> {
+        let classes = Punctuated::<Class, Token![,]>::parse_terminated(input)?;
+        let classes: Vec<Class> = classes.into_iter().collect();
+        let Some(first) = classes.first() else {
+            return Err(input.error("name the class: export!(MyObject)"));
+        };
+        if classes.len() > 1
+            && let Some(unnamed) = classes.iter().find(|class| class.name.is_none())
+        {
+            let message =
+                "with several classes each needs its name: export! { \"room\" => Room, … }";
+            return Err(syn::Error::new_spanned(&unnamed.class, message));
+        }
+        let _ = first;
+        Ok(Exports(classes))
+    }
+}
+
+impl Parse for Class {
+    fn parse(input: ParseStream<'_>) -> Result<Class> {
+        let name = match input.peek(LitStr) {
+            true => {
+                let name = input.parse()?;
+                input.parse::<Token![=>]>()?;
+                Some(name)
+            }
+            false => None,
+        };
+        let class = input.parse()?;
+        let mut handlers = Vec::new();
+        if input.parse::<Option<Token![:]>>()?.is_some() {
+            for handler in Punctuated::<Path, Token![+]>::parse_separated_nonempty(input)? {
+                handlers.push(index_of(&handler)?);
+            }
+        }
+        Ok(Class {
+            name,
+            class,
+            handlers,
+        })
+    }
+}
+
+fn index_of(handler: &Path) -> Result<usize> {
+    let name = handler
+        .segments
+        .last()
+        .map(|segment| segment.ident.to_string());
+    let found = HANDLERS
+        .iter()
+        .position(|(known, ..)| name.as_deref() == Some(*known));
+    found.ok_or_else(|| {
+        let known = HANDLERS.map(|(known, ..)| known).join(", ");
+        syn::Error::new_spanned(handler, format!("no handler; there are {known}"))
+    })
+}
+
+pub fn expand(Exports(classes): Exports) -> Result<TokenStream> {
+    let starts = classes.iter().map(
+        |Class {
+             class, handlers, ..
+         }| {
+            let adds = handlers
+                .iter()
+                .map(|index| format_ident!("{}", HANDLERS[*index].1));
+            quote! { ::durable_object::__private::start::<#class>(|object| object #(.#adds())*) }
+        },
+    );
+    let start = match &classes[0].name {
+        None => quote! { #(#starts)* },
+        Some(_) => {
+            let names: Vec<_> = classes.iter().map(|class| &class.name).collect();
+            quote! {
+                match class {
+                    #(#names => #starts,)*
+                    _ => ::durable_object::__private::Started::unknown(class, &[#(#names),*]),
+                }
+            }
+        }
+    };
+    let exported = (0..HANDLERS.len())
+        .filter(|index| classes.iter().any(|class| class.handlers.contains(index)))
+        .map(|index| format_ident!("{}", HANDLERS[index].2));
+    let names = declared_names(&classes);
+    let forgotten = classes.iter().flat_map(forgotten);
+    Ok(quote! {
+        const _: () = {
+            pub struct Classes;
+
+            impl ::durable_object::__private::Classes for Classes {
+                fn start(class: &str) -> ::durable_object::__private::Started {
+                    let _ = class;
+                    #start
+                }
+            }
+
+            // Natively there is nothing to export to.
+            #[cfg(not(target_family = "wasm"))]
+            const _: fn(&str) -> ::durable_object::__private::Started =
+                <Classes as ::durable_object::__private::Classes>::start;
+
+            #[cfg(target_family = "wasm")]
+            type Component = ::durable_object::__private::Component<Classes>;
+            #[cfg(target_family = "wasm")]
+            ::durable_object::__private::export_object!(
+                Component with_types_in ::durable_object::__private::bindings
+            );
+            #(
+                #[cfg(target_family = "wasm")]
+                ::durable_object::__private::#exported!(Component);
+            )*
+        };
+        #names
+        #(#forgotten)*
+    })
+}
+
+/// Writes the names into a section of the component where hosts look for them.
+fn declared_names(classes: &[Class]) -> TokenStream {
+    let names = classes.iter().filter_map(|class| class.name.as_ref());
+    let names: String = names.map(|name| name.value() + "\n").collect();
+    if names.is_empty() {
+        return TokenStream::new();
+    }
+    let bytes = proc_macro2::Literal::byte_string(names.as_bytes());
+    let length = names.len();
+    quote! {
+        #[cfg(target_family = "wasm")]
+        const _: () = {
+            #[used]
+            #[unsafe(link_section = "durable-object:classes")]
+            static CLASSES: [u8; #length] = *#bytes;
+        };
+    }
+}
+
+/// Refuses to compile when the class implements a handler that is not listed: no
+/// event would ever reach it.
+fn forgotten(class: &Class) -> impl Iterator<Item = TokenStream> + '_ {
+    let unlisted = (0..HANDLERS.len()).filter(|index| !class.handlers.contains(index));
+    unlisted.map(|index| {
+        let handler = format_ident!("{}", HANDLERS[index].0);
+        let type_ = &class.class;
+        let shown = quote!(#type_).to_string();
+        let message = format!(
+            "{shown} implements {handler}, which export! does not list; write {shown}: {handler}"
+        );
+        quote! {
+            const _: () = {
+                trait Unimplemented {
+                    const IS_IMPLEMENTED: bool = false;
+                }
+                impl<T> Unimplemented for Probe<T> {}
+                struct Probe<T>(::core::marker::PhantomData<T>);
+                #[allow(dead_code)]
+                impl<T: ::durable_object::#handler> Probe<T> {
+                    const IS_IMPLEMENTED: bool = true;
+                }
+                assert!(!Probe::<#type_>::IS_IMPLEMENTED, #message);
+            };
+        }
+    })
+}

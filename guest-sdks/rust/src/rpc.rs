@@ -1,0 +1,84 @@
+//! Method calls between objects: what they carry, and what answers them.
+//!
+//! Values are CBOR by serde. A [`Reference`] in them is a tag around an index; the
+//! references themselves travel beside the CBOR, so they are collected while a value
+//! is written and handed out while it is read.
+
+mod payload;
+mod reference;
+
+pub use payload::{Arguments, Payload};
+pub use reference::{Function, Reference};
+#[cfg(not(all(feature = "testing", not(target_family = "wasm"))))]
+pub(crate) use reference::{Held, Theirs, call_mine, release_mine};
+
+use crate::{Caller, Error, Result};
+use serde::de::DeserializeOwned;
+
+/// A call of one of the object's methods, see [`CallHandler`](crate::CallHandler).
+#[derive(Debug)]
+pub struct Call {
+    method: String,
+    arguments: Option<Payload>,
+    caller: Caller,
+}
+
+impl Call {
+    pub(crate) fn new(method: String, arguments: Option<Payload>, caller: Caller) -> Self {
+        Self {
+            method,
+            arguments,
+            caller,
+        }
+    }
+
+    /// The name of the method; empty for a function that is called.
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// Whether a property is read rather than a method called.
+    pub fn is_property(&self) -> bool {
+        self.arguments.is_none()
+    }
+
+    /// Who waits for the result.
+    pub fn caller(&self) -> Caller {
+        self.caller
+    }
+
+    /// The arguments, as a tuple, or `()` for none. Fails when they are others.
+    pub fn arguments<T: DeserializeOwned>(self) -> Result<T> {
+        let Some(arguments) = self.arguments else {
+            let method = self.method;
+            return Err(Error::named(
+                "TypeError",
+                format!("{method:?} is a method: call it"),
+            ));
+        };
+        let arguments = match arguments.is_empty_list() {
+            // What serde calls `()`.
+            true => Payload::of(&())?,
+            false => arguments,
+        };
+        arguments.get().map_err(|error| {
+            let method = self.method;
+            error.context(format!("the arguments of {method:?} do not fit"))
+        })
+    }
+
+    /// The error for a method that the object does not have.
+    ///
+    /// ```
+    /// use durable_object::testing;
+    ///
+    /// let error = testing::call("dance", ()).no_such_method();
+    /// assert_eq!(error.message(), r#"The RPC receiver does not implement the method "dance"."#);
+    /// assert_eq!(error.name(), "TypeError");
+    /// ```
+    pub fn no_such_method(&self) -> Error {
+        let method = &self.method;
+        let message = format!("The RPC receiver does not implement the method \"{method}\".");
+        Error::named("TypeError", message)
+    }
+}

@@ -1,0 +1,356 @@
+//! Several objects in memory, which reach each other.
+
+use super::{Client, executor};
+use crate::export::{Exported, Happened, Object, Started, WebSocketEvent, start};
+use crate::host::memory::{InSpace, Space, sockets, stubs};
+use crate::rpc::{Arguments, Call, Payload};
+use crate::stub::Target;
+use crate::{AlarmInfo, Body, Caller, DurableObject, Error, Request, Response, Result, WebSocket};
+use serde::de::DeserializeOwned;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<World>>> = const { RefCell::new(None) };
+}
+
+type Outside = Rc<dyn Fn(Request) -> Pin<Box<dyn Future<Output = Result<Response>>>>>;
+
+/// Objects of the classes that a test names, in memory: they call each other, their
+/// alarms run when the time comes, and their WebSockets have [`Client`]s that the test
+/// plays. Time is virtual: a [`sleep`](crate::sleep) of the test moves it at once.
+///
+/// ```
+/// use durable_object::{
+///     AlarmHandler, AlarmInfo, DurableObject, Request, Response, Result, State, response, sleep,
+///     testing::World,
+/// };
+/// use std::time::Duration;
+///
+/// struct Egg { state: State }
+///
+/// impl DurableObject for Egg {
+///     async fn new(state: State) -> Result<Self> {
+///         Ok(Egg { state })
+///     }
+///
+///     async fn fetch(&self, _: Request) -> Result<Response> {
+///         let storage = self.state.storage();
+///         if storage.kv().get("ready")?.is_none() {
+///             storage.set_alarm_after(Duration::from_secs(240))?;
+///             return Ok(response::text("cooking"));
+///         }
+///         Ok(response::text("ready"))
+///     }
+/// }
+///
+/// impl AlarmHandler for Egg {
+///     async fn alarm(&self, _: AlarmInfo) -> Result<()> {
+///         self.state.storage().kv().put("ready", "")
+///     }
+/// }
+///
+/// World::new()
+///     .class::<Egg>("egg", |object| object.alarm())
+///     .run(async |world| {
+///         let egg = world.named("egg", "breakfast");
+///         assert_eq!(egg.get("/").await?.into_body().text().await?, "cooking");
+///         sleep(Duration::from_secs(300)).await;
+///         assert_eq!(egg.get("/").await?.into_body().text().await?, "ready");
+///         Ok(())
+///     })
+///     .unwrap();
+/// ```
+#[derive(Default)]
+pub struct World {
+    classes: HashMap<String, Class>,
+    outside: Option<Outside>,
+    objects: RefCell<HashMap<(String, String), InMemory>>,
+}
+
+/// How the objects of a class begin.
+#[derive(Clone)]
+pub struct Class {
+    start: Rc<dyn Fn() -> Started>,
+    pub(crate) has_alarm: bool,
+    instance: Rc<RefCell<Instance>>,
+}
+
+#[derive(Default)]
+enum Instance {
+    #[default]
+    None,
+    Starting(Vec<Waker>),
+    Live(Rc<dyn Object>),
+}
+
+/// An object of a [`World`].
+#[derive(Clone)]
+pub struct InMemory(Rc<Space>);
+
+impl World {
+    /// No classes and nothing outside.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a class under a name, with its optional handlers: `|object| object` for
+    /// none, `|object| object.alarm().calls().web_sockets()` for all.
+    pub fn class<T: DurableObject>(
+        mut self,
+        name: &str,
+        handlers: fn(Exported<T>) -> Exported<T>,
+    ) -> Self {
+        let class = Class {
+            start: Rc::new(move || start::<T>(handlers)),
+            has_alarm: Exported::<T>::has_alarm(handlers),
+            instance: Rc::default(),
+        };
+        self.classes.insert(name.to_owned(), class);
+        self
+    }
+
+    /// Answers the requests that objects send to the outside world.
+    pub fn outside<F>(mut self, answer: impl Fn(Request) -> F + 'static) -> Self
+    where
+        F: Future<Output = Result<Response>> + 'static,
+    {
+        self.outside = Some(Rc::new(move |request| Box::pin(answer(request))));
+        self
+    }
+
+    /// Runs a test in this world, and everything that was spawned in it, to the end.
+    /// Alarms whose time has not come by then do not run.
+    ///
+    /// Panics when the test waits for what never happens.
+    #[track_caller]
+    pub fn run<T>(self, test: impl AsyncFnOnce(&World) -> Result<T>) -> Result<T> {
+        struct Remove(Option<Rc<World>>);
+        impl Drop for Remove {
+            fn drop(&mut self) {
+                CURRENT.set(self.0.take());
+            }
+        }
+        let world = Rc::new(self);
+        let _remove = Remove(CURRENT.replace(Some(world.clone())));
+        executor::run(test(&world))
+    }
+
+    pub(crate) fn current() -> Result<Rc<Self>> {
+        CURRENT.with_borrow(Option::clone).ok_or_else(|| {
+            Error::new("an object reaches others only in a durable_object::testing::World")
+        })
+    }
+
+    /// The object of a name. Panics when there is no such class.
+    #[track_caller]
+    pub fn named(&self, class: &str, name: &str) -> InMemory {
+        let object = self.object(class, &Target::Name(name.to_owned()));
+        object.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    pub(crate) fn object(&self, class: &str, target: &Target) -> Result<InMemory> {
+        let Some(handlers) = self.classes.get(class) else {
+            return Err(Error::new(format!("no class {class:?} in this world")));
+        };
+        let (id, name) = match target {
+            Target::Name(name) => (stubs::id_from_name(class, name)?, Some(name.clone())),
+            Target::Id(id) => (stubs::id_from_string(class, id)?, None),
+        };
+        let mut objects = self.objects.borrow_mut();
+        let object = objects.entry((class.to_owned(), id.clone()));
+        let object = object.or_insert_with(|| {
+            let handlers = Class {
+                instance: Rc::default(),
+                ..handlers.clone()
+            };
+            InMemory(Space::new(class.to_owned(), name, id, Some(handlers)))
+        });
+        Ok(object.clone())
+    }
+
+    pub(crate) fn outside_answer(
+        &self,
+        request: Request,
+    ) -> Result<impl Future<Output = Result<Response>> + use<>> {
+        match &self.outside {
+            Some(answer) => Ok(answer(request)),
+            None => Err(Error::new(
+                "there is nothing outside of this world; see World::outside",
+            )),
+        }
+    }
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World")
+            .field("classes", &self.classes.keys())
+            .finish()
+    }
+}
+
+impl InMemory {
+    /// Sends a request. The call starts it.
+    pub fn fetch(&self, request: Request) -> impl Future<Output = Result<Response>> + use<> {
+        event(&self.0, |object| object.fetch(request))
+    }
+
+    /// Sends a GET for a path below the object's name.
+    pub async fn get(&self, path: &str) -> Result<Response> {
+        let request = http::Request::get(self.url(path)).body(Body::empty())?;
+        self.fetch(request).await
+    }
+
+    /// Sends a POST with a body for a path below the object's name.
+    pub async fn post(&self, path: &str, body: impl Into<Body>) -> Result<Response> {
+        let request = http::Request::post(self.url(path)).body(body.into())?;
+        self.fetch(request).await
+    }
+
+    /// Opens a WebSocket. Fails with the object's answer when that is not 101.
+    pub async fn connect(&self, path: &str) -> Result<Client> {
+        let (request, client) = super::web_socket(&self.url(path));
+        let answer = self.fetch(request).await?;
+        if answer.status() != http::StatusCode::SWITCHING_PROTOCOLS {
+            let status = answer.status();
+            return Err(Error::status(status, answer.into_body().text().await?));
+        }
+        Ok(client)
+    }
+
+    /// Calls a method, see [`CallHandler`](crate::CallHandler).
+    pub async fn call_method<R: DeserializeOwned>(
+        &self,
+        method: &str,
+        arguments: impl Arguments,
+    ) -> Result<R> {
+        let arguments = arguments.into_payload()?;
+        let call = Call::new(method.to_owned(), Some(arguments), Caller::none());
+        self.call(call).await?.get()
+    }
+
+    pub(crate) fn call(&self, call: Call) -> impl Future<Output = Result<Payload>> + use<> {
+        event(&self.0, |object| object.call(call))
+    }
+
+    /// Ends the instance, as sleep, a reset or a restart of the host does: memory is
+    /// gone, storage and sockets stay.
+    pub fn restart(&self) {
+        if let Some(class) = &self.0.handlers {
+            class.instance.replace(Instance::None);
+        }
+    }
+
+    /// The object's state, to look at its storage.
+    pub fn inspect<T>(&self, look: impl FnOnce(crate::State) -> T) -> T {
+        self.0.enter(|| look(crate::State { _made_by_host: () }))
+    }
+
+    fn url(&self, path: &str) -> String {
+        let space = &self.0;
+        let name = space
+            .name
+            .clone()
+            .unwrap_or_else(|| format!("id:{}", space.id));
+        format!(
+            "http://host/{}/{name}/{}",
+            space.class,
+            path.trim_start_matches('/')
+        )
+    }
+}
+
+impl fmt::Debug for InMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "InMemory({} {:?})", self.0.class, self.0.name)
+    }
+}
+
+/// Has an event handled by the object, in a task of its own, and gives its result.
+fn event<T: 'static, H>(space: &Rc<Space>, handle: H) -> impl Future<Output = Result<T>> + use<T, H>
+where
+    H: FnOnce(Rc<dyn Object>) -> Pin<Box<dyn Future<Output = Result<T>>>> + 'static,
+{
+    struct Answer<T>(Option<Result<T>>, Option<Waker>);
+    let answer = Rc::new(RefCell::new(Answer(None, None)));
+    let (to, of) = (answer.clone(), space.clone());
+    let handled = async move {
+        let result = match instance(&of).await {
+            Ok(object) => handle(object).await,
+            Err(error) => Err(error),
+        };
+        let mut answer = to.borrow_mut();
+        answer.0 = Some(result);
+        if let Some(waker) = answer.1.take() {
+            waker.wake();
+        }
+    };
+    space.enter(|| executor::spawn(handled));
+    poll_fn(move |cx| {
+        let mut answer = answer.borrow_mut();
+        answer.1 = Some(cx.waker().clone());
+        answer.0.take().map_or(Poll::Pending, Poll::Ready)
+    })
+}
+
+/// The object's instance, which starts if there is none.
+async fn instance(space: &Rc<Space>) -> Result<Rc<dyn Object>> {
+    let Some(class) = &space.handlers else {
+        return Err(Error::new(
+            "the test itself drives this object: call its handlers",
+        ));
+    };
+    poll_fn(|cx| match &mut *class.instance.borrow_mut() {
+        Instance::Starting(waiting) => {
+            waiting.push(cx.waker().clone());
+            Poll::Pending
+        }
+        _ => Poll::Ready(()),
+    })
+    .await;
+    if let Instance::Live(object) = &*class.instance.borrow() {
+        return Ok(object.clone());
+    }
+    class.instance.replace(Instance::Starting(Vec::new()));
+    let future = (class.start)().0;
+    let started = InSpace {
+        space: space.clone(),
+        future: Box::pin(future),
+    }
+    .await;
+    let now = match &started {
+        Ok(object) => Instance::Live(object.clone()),
+        Err(_) => Instance::None,
+    };
+    if let Instance::Starting(waiting) = class.instance.replace(now) {
+        waiting.into_iter().for_each(Waker::wake);
+    }
+    started
+}
+
+pub fn alarm(space: &Rc<Space>, info: AlarmInfo) -> impl Future<Output = Result<()>> + use<> {
+    event(space, move |object| object.alarm(info))
+}
+
+/// Something happened on a socket. An error of the handler is printed.
+pub fn web_socket(space: &Rc<Space>, socket: WebSocket, what: Happened) {
+    let is_end = matches!(what, Happened::Close(_));
+    let handled = event(space, move |object| {
+        object.web_socket(WebSocketEvent { socket, what })
+    });
+    let of = space.clone();
+    executor::spawn(async move {
+        if let Err(error) = handled.await {
+            eprintln!("{error:?}");
+        }
+        if is_end {
+            sockets::forget(&of, socket.0);
+        }
+    });
+}

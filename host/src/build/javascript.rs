@@ -1,0 +1,225 @@
+//! Objects in JavaScript and TypeScript: esbuild bundles them, and what the bundle's
+//! top level leaves in memory becomes the component. See `instance/script.rs`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{IsTerminal, stderr};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use serde::Deserialize;
+use serde_json::{Map, Value as Json, json};
+
+use super::node::{self, Package};
+use super::place::Place;
+use super::{Built, Failed, Made, Workshop, folder_name};
+use crate::config::Code;
+use crate::config::wrangler::{self, Asked, Worker, WorkerClass};
+use crate::instance::script::{Exports, Script};
+
+/// Where a folder's module is looked for that names none.
+const MAINS: [&str; 8] = [
+    "src/index.ts",
+    "src/index.js",
+    "src/index.mts",
+    "src/index.mjs",
+    "index.ts",
+    "index.js",
+    "index.mts",
+    "index.mjs",
+];
+
+/// What the bundler says of a bundle.
+#[derive(Deserialize)]
+struct Bundled {
+    sources: Vec<PathBuf>,
+    /// Which line of which file each line of it is.
+    map: Json,
+}
+
+pub fn package_name(source: &Path) -> Result<String> {
+    match Package::of(source)?.name {
+        // `@scope/name`
+        Some(name) => Ok(name.rsplit('/').next().unwrap_or_default().into()),
+        None => folder_name(source),
+    }
+}
+
+/// Builds a folder that no wrangler file describes.
+pub fn build_folder(source: &Path, workshop: &Workshop) -> Result<Built> {
+    if let Some(worker) = worker_of(source)? {
+        return build_worker(&worker, workshop);
+    }
+    let package = Package::of(source)?;
+    let named = package
+        .module
+        .or(package.main)
+        .map(|main| source.join(main));
+    let mains = MAINS.map(|main| source.join(main));
+    let main = match named {
+        Some(main) if main.is_file() => main,
+        Some(main) => bail!(
+            "{}: there is no file {}, which \"main\" names",
+            source.join("package.json").display(),
+            main.display()
+        ),
+        None => match mains.into_iter().find(|main| main.is_file()) {
+            Some(main) => main,
+            None => bail!(
+                "{}: no module with classes; write \"main\": \"src/index.ts\" into its package.json",
+                source.display()
+            ),
+        },
+    };
+    build(source, &main, Map::new(), workshop)
+}
+
+/// What a folder's wrangler file says of its Worker, if there is one.
+fn worker_of(source: &Path) -> Result<Option<Worker>> {
+    let Some(file) = wrangler::find(source) else {
+        return Ok(None);
+    };
+    let asked = Asked {
+        environment: None,
+        developing: true,
+        process: &|name| std::env::var_os(name),
+    };
+    let config = wrangler::read(&file, &asked)?;
+    let code = config.classes.into_iter().next().map(|class| class.code);
+    Ok(match code {
+        Some(Code::Worker(worker)) => Some(*worker),
+        _ => None,
+    })
+}
+
+/// Builds a Cloudflare project.
+pub fn build_worker(worker: &Worker, workshop: &Workshop) -> Result<Built> {
+    let settings: Map<String, Json> =
+        serde_json::from_str(&worker.settings).context("settings that were written as JSON")?;
+    let mut built = build(&worker.folder, &worker.main, settings, workshop)?;
+    if worker.has_own_build {
+        built.sources.clear();
+    }
+    Ok(built)
+}
+
+fn build(
+    folder: &Path,
+    main: &Path,
+    settings: Map<String, Json>,
+    workshop: &Workshop,
+) -> Result<Built> {
+    let sdk = node::sdk(&workshop.cache, &workshop.tools)?;
+    node::install(folder, &workshop.tools)?;
+    run_command(folder, settings.get("build"), workshop)?;
+    let place = Place::of(folder, &workshop.cache)?;
+    let at = |name: &str| place.dir().join(name);
+    let (asked, source, told) = (at("bundle.json"), at("bundle.js"), at("bundled.json"));
+    let options = json!({
+        "main": std::path::absolute(main)?,
+        "folder": std::path::absolute(folder)?,
+        "out": source,
+        "told": told,
+        "color": stderr().is_terminal(),
+        "settings": settings,
+    });
+    fs::write(&asked, options.to_string())
+        .with_context(|| format!("cannot write {}", asked.display()))?;
+    tracing::info!(main = %main.display(), "bundling");
+    let mut command = node::command(folder);
+    command.arg(sdk.folder.join("build/bundle.mjs")).arg(&asked);
+    let ended = node::run(&workshop.tools, &mut command)?;
+    if !ended.status.success() {
+        let summary = format!(
+            "esbuild could not bundle {}; it says why above",
+            main.display()
+        );
+        return Err(Failed {
+            summary,
+            said: ended.said,
+        }
+        .into());
+    }
+    let read = |file: &Path| {
+        fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
+    };
+    let bundled: Bundled = serde_json::from_str(&read(&told)?)?;
+    let mut given = BTreeMap::new();
+    for name in ["classes", "bindings", "compatibility_flags"] {
+        given.insert(name, settings.get(name).cloned().unwrap_or_default());
+    }
+    given.insert("map", bundled.map);
+    let made = Made::Script {
+        script: Script {
+            template: sdk.template,
+            settings: json!(given).to_string(),
+            source: read(&source)?,
+        },
+        file: at("component.wasm"),
+    };
+    Ok(Built {
+        made,
+        sources: bundled.sources,
+    })
+}
+
+/// Runs the project's own build, which makes what is bundled.
+fn run_command(folder: &Path, build: Option<&Json>, workshop: &Workshop) -> Result<()> {
+    let part = |name: &str| {
+        build
+            .and_then(|build| build.get(name))
+            .and_then(Json::as_str)
+    };
+    let Some(command) = part("command") else {
+        return Ok(());
+    };
+    tracing::info!("running {command}");
+    let mut shell = std::process::Command::new("sh");
+    shell
+        .args(["-c", command])
+        .current_dir(folder.join(part("cwd").unwrap_or(".")));
+    let ended = workshop.tools.run(&mut shell)?;
+    if !ended.status.success() {
+        return Err(Failed {
+            summary: format!("the project's own build failed ({command}); it says why above"),
+            said: format!("{}{}", ended.output, ended.said),
+        }
+        .into());
+    }
+    Ok(())
+}
+
+/// Does the script export what the configuration needs? Fails with what to write.
+pub fn check_exports(worker: &Worker, exports: &Exports) -> Result<()> {
+    for WorkerClass { name, wanted_by } in &worker.classes {
+        if exports.classes.contains(name) {
+            continue;
+        }
+        let main = worker.main.display();
+        if exports.others.contains(name) {
+            bail!(
+                "{wanted_by}: {main} exports {name:?}, which is no class of objects; write it like \
+                 class {name} extends DurableObject"
+            );
+        }
+        let free = exports
+            .classes
+            .iter()
+            .filter(|exported| !worker.classes.iter().any(|class| class.name == **exported));
+        let meant = free
+            .map(|exported| (strsim::jaro_winkler(exported, name), exported))
+            .max_by(|one, other| one.0.total_cmp(&other.0));
+        let exported = match (meant, exports.classes.as_slice()) {
+            (Some((alike, meant)), _) if alike > 0.8 => {
+                format!("it exports {meant:?}: is that meant?")
+            }
+            (_, []) => format!("it exports no class; write export class {name}"),
+            (_, classes) => format!(
+                "it exports {}; write export class {name}, or export {{ {name} }} from \"…\"",
+                classes.join(", ")
+            ),
+        };
+        bail!("{wanted_by}: class {name:?} is not exported by {main}; {exported}");
+    }
+    Ok(())
+}

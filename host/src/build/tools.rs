@@ -1,0 +1,163 @@
+//! How do the tools of the languages run, and how do they end with this process?
+//!
+//! Each tool leads a process group of its own, so that what it started ends with
+//! it: cargo alone would leave compilers behind.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read, Write, stderr};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use parking_lot::Mutex;
+
+/// What is kept of a tool's words; the end of them says most.
+const SAID_BYTES_MAX: usize = 64 << 10;
+
+/// The tools that run for this process.
+#[derive(Clone, Default)]
+pub struct Tools {
+    running: Arc<Mutex<Running>>,
+}
+
+#[derive(Default)]
+struct Running {
+    groups: Vec<i32>,
+    stopped: bool,
+}
+
+/// How a tool ended.
+pub struct Ended {
+    pub status: ExitStatus,
+    /// Its standard output.
+    pub output: String,
+    /// The end of its standard error, which went to the terminal too.
+    pub said: String,
+}
+
+impl Tools {
+    /// Runs `command` to its end. What it writes to standard error appears on ours.
+    pub fn run(&self, command: &mut Command) -> Result<Ended> {
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        let mut child = self.spawn(command)?;
+        let output = child.stdout.take().expect("stdout is a pipe");
+        let words = child.stderr.take().expect("stderr is a pipe");
+        let listener = std::thread::spawn(move || pass_on(words));
+        let mut text = Vec::new();
+        let read = BufReader::new(output).read_to_end(&mut text);
+        let said = listener.join().unwrap_or_default();
+        let status = child.wait();
+        let stopped = {
+            let mut running = self.running.lock();
+            let group = child.id() as i32;
+            running.groups.retain(|one| *one != group);
+            running.stopped
+        };
+        if stopped {
+            bail!("the build was stopped");
+        }
+        read.context("cannot read what a tool says")?;
+        Ok(Ended {
+            status: status.context("cannot wait for a tool")?,
+            output: String::from_utf8_lossy(&text).into_owned(),
+            said,
+        })
+    }
+
+    /// Runs `command` to its end, in our terminal.
+    pub fn run_in_terminal(&self, command: &mut Command) -> Result<ExitStatus> {
+        command.process_group(0).stdin(Stdio::null());
+        let mut child = self.spawn(command)?;
+        let status = child.wait();
+        let group = child.id() as i32;
+        self.running.lock().groups.retain(|one| *one != group);
+        status.context("cannot wait for a tool")
+    }
+
+    /// Starts the tool unless the tools were ended: from then on none may start.
+    fn spawn(&self, command: &mut Command) -> Result<Child> {
+        let mut running = self.running.lock();
+        if running.stopped {
+            bail!("the build was stopped");
+        }
+        let child = command.spawn()?;
+        running.groups.push(child.id() as i32);
+        Ok(child)
+    }
+
+    /// Ends all tools at once and lets none start any more. Cargo's folders stay in
+    /// order: it counts only what it has finished.
+    pub fn end(&self) {
+        let mut running = self.running.lock();
+        running.stopped = true;
+        for group in &running.groups {
+            // SAFETY: a system call without memory. The group is that of a child
+            // that was not waited for to its end.
+            unsafe { libc::kill(-group, libc::SIGKILL) };
+        }
+    }
+}
+
+/// Writes what a tool says to our standard error, and returns the end of it.
+fn pass_on(words: impl Read) -> String {
+    let mut words = BufReader::new(words);
+    let mut kept = VecDeque::new();
+    let mut bytes = 0;
+    let mut line = Vec::new();
+    while words
+        .read_until(b'\n', &mut line)
+        .is_ok_and(|read| read > 0)
+    {
+        let _ = stderr().write_all(&line);
+        bytes += line.len();
+        kept.push_back(std::mem::take(&mut line));
+        while bytes > SAID_BYTES_MAX {
+            bytes -= kept.pop_front().map_or(bytes, |oldest| oldest.len());
+        }
+    }
+    let kept: Vec<u8> = kept.into_iter().flatten().collect();
+    anstream::adapter::strip_str(&String::from_utf8_lossy(&kept)).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    //! Tools say what they say, and end when they are told to.
+
+    use super::*;
+    use std::time::{Duration, Instant};
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn what_a_tool_says_is_kept_without_colors() {
+        let script = "echo out; printf '\\033[31mred\\033[0m\\n' >&2; exit 3";
+        let ended = Tools::default().run(&mut shell(script)).unwrap();
+        assert_eq!(ended.output, "out\n");
+        assert_eq!(ended.said, "red\n");
+        assert_eq!(ended.status.code(), Some(3));
+    }
+
+    #[test]
+    fn a_tool_ends_with_what_it_started() {
+        let tools = Tools::default();
+        let (ending, begin) = (tools.clone(), Instant::now());
+        let end = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(200));
+            ending.end();
+        });
+        // The inner shell holds both pipes open; only its end lets `run` return.
+        assert!(tools.run(&mut shell("sh -c 'sleep 60; :'; :")).is_err());
+        assert!(begin.elapsed() < Duration::from_secs(30));
+        end.join().unwrap();
+        assert!(tools.run(&mut shell("true")).is_err(), "none may start");
+    }
+}

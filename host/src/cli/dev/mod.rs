@@ -1,0 +1,305 @@
+//! `abide dev`: serves objects while they are being written. Whenever their source
+//! or the configuration changes, what changed is built and replaced; data stays.
+//!
+//! ```text
+//! Served ─open()─► serving ─┬─ a class's source changed: built, its code replaced
+//!   ▲                       ├─ another configuration: prepared ─► the old server ends ─┐
+//!   │                       └─ told to stop ─► the end                                 │
+//!   └────────────────────────── the new Served, on the same address and data ──────────┘
+//! ```
+//!
+//! What cannot be built or read changes nothing: what was served before is served.
+
+mod code;
+mod look;
+mod plan;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Error, Result};
+use tokio::sync::oneshot;
+
+use self::code::{Attempts, Known};
+use self::plan::Plan;
+use self::watch::Watch;
+use super::Overrides;
+use super::run::{Loader, Premises, Purpose, Running, left, on_workers};
+use super::stop::Stop;
+use crate::build::{Profile, Tools, Workshop};
+use crate::config::{Code, Config};
+use crate::life::registry::Registry;
+use crate::workers;
+
+pub fn dev(path: &Path, overrides: Overrides, cache: &Path) -> Result<()> {
+    let tools = Tools::default();
+    let stop = Stop::listen(tools.clone())?;
+    let workshop = Workshop {
+        tools,
+        profile: Profile::Dev,
+        cache: cache.into(),
+    };
+    let path = std::path::absolute(path)?;
+    on_workers(Purpose::Developing, async |host| {
+        let dev = Dev {
+            path,
+            overrides,
+            loader: Loader::new(host, workshop),
+        };
+        let mut served = tokio::select! {
+            biased;
+            _ = stop.told() => return Ok(()),
+            first = dev.first() => first?,
+        };
+        while let Some(next) = dev.serve(served, &stop).await? {
+            served = next;
+        }
+        tracing::info!("stopped");
+        Ok(())
+    })
+}
+
+/// What stays the same from one configuration to the next.
+struct Dev {
+    path: PathBuf,
+    overrides: Overrides,
+    loader: Loader,
+}
+
+/// The group of `Watch` that is the configuration; those of the codes follow.
+const CONFIG_GROUP: usize = 0;
+
+/// Everything about one configuration.
+struct Served {
+    config: Config,
+    premises: Premises,
+    attempts: Attempts,
+    /// By the name of the class.
+    known: BTreeMap<String, Known>,
+    watch: Watch,
+    codes: Vec<Code>,
+}
+
+impl Dev {
+    /// What is served first. Its address, data and configuration must be in order;
+    /// its source need not.
+    async fn first(&self) -> Result<Served> {
+        let mut attempts = Attempts::default();
+        let environment = self.overrides.env.as_deref();
+        let mut config = Plan::of(&self.path)?.first_config(environment)?;
+        self.overrides.apply(&mut config)?;
+        let premises = Premises::take(&config, Purpose::Developing).await?;
+        let (watch, codes) = self.watch(&config);
+        for code in &codes {
+            attempts
+                .load(code, config.world_of(code), &self.loader)
+                .await;
+        }
+        // A component knows best which classes it has; they have one code.
+        config = self.config(&attempts).unwrap_or(config);
+        let mut served = Served {
+            known: self.known(&config, &attempts, BTreeMap::new()).await,
+            config,
+            premises,
+            attempts,
+            watch,
+            codes,
+        };
+        served.watch_sources();
+        served.premises.announce(self.loader.cache())?;
+        Ok(served)
+    }
+
+    fn config(&self, attempts: &Attempts) -> Result<Config> {
+        let environment = self.overrides.env.as_deref();
+        let mut config = Plan::of(&self.path)?.config(environment, attempts)?;
+        self.overrides.apply(&mut config)?;
+        Ok(config)
+    }
+
+    /// Watches the configuration and the code of its classes.
+    fn watch(&self, config: &Config) -> (Watch, Vec<Code>) {
+        let codes = config.codes();
+        let configuration = plan::files(&self.path, self.overrides.env.as_deref());
+        let of_code = codes.iter().map(|code| match code {
+            Code::Component(path) | Code::Source(path) => vec![path.clone()],
+            Code::Worker(worker) => vec![worker.watched.clone()],
+        });
+        let groups = std::iter::once(configuration).chain(of_code).collect();
+        let skipped = vec![config.data.clone(), self.loader.cache().into()];
+        (Watch::new(groups, skipped), codes)
+    }
+
+    /// The code of each class of `config`, where `before` is what was known before.
+    async fn known(
+        &self,
+        config: &Config,
+        attempts: &Attempts,
+        mut before: BTreeMap<String, Known>,
+    ) -> BTreeMap<String, Known> {
+        let mut known = BTreeMap::new();
+        for class in config.all_code() {
+            let mut of_class = before.remove(&class.name).unwrap_or_default();
+            of_class.update(class, attempts).await;
+            known.insert(class.name.clone(), of_class);
+        }
+        known
+    }
+
+    /// Serves until there is something else to serve, which is returned, or until
+    /// told to stop.
+    async fn serve(&self, served: Served, stop: &Stop) -> Result<Option<Served>> {
+        let code = served.config.all_code().map(|class| {
+            let known = &served.known[&class.name];
+            known.component(&self.loader)
+        });
+        let code: Vec<_> = code.collect::<Result<_>>()?;
+        let running = Running::new(&served.config, &served.premises, code)?;
+        let registry = running.registry.clone();
+        served.put_into(&registry);
+        let (halt, halted) = oneshot::channel::<()>();
+        let serving = workers::spawn(running.serve(async {
+            let _ = halted.await;
+        }));
+        let next = tokio::select! {
+            biased;
+            _ = stop.told() => None,
+            next = self.until_other(served, &registry) => Some(next),
+        };
+        match next {
+            Some(_) => tracing::info!("another configuration; starting anew"),
+            None => tracing::info!("Ctrl-C again ends at once"),
+        }
+        let _ = halt.send(());
+        serving.await?;
+        let Some(next) = next else {
+            return Ok(None);
+        };
+        // Two servers must not have one object.
+        tokio::select! {
+            biased;
+            _ = stop.told() => return Ok(None),
+            () = left(&registry) => {}
+        }
+        next.premises.announce(self.loader.cache())?;
+        Ok(Some(next))
+    }
+
+    /// Replaces code that changed, until the configuration is another: then returns
+    /// what is to be served instead, ready.
+    async fn until_other(&self, mut served: Served, registry: &Registry) -> Served {
+        loop {
+            let changed = served.watch.changed().await;
+            for group in &changed {
+                if *group == CONFIG_GROUP {
+                    continue;
+                }
+                let code = &served.codes[group - 1];
+                let (path, meanwhile) = (code.path().display(), served.meanwhile(code));
+                tracing::info!(%path, "changed; building, {meanwhile} answers until that is done");
+                let world = served.config.world_of(code);
+                served.attempts.load(code, world, &self.loader).await;
+            }
+            served.watch_sources();
+            match self.config(&served.attempts) {
+                Ok(config) if config != served.config => {
+                    match self.prepare(config, &mut served).await {
+                        Ok(next) => return next,
+                        Err(error) => served.refuse(&error, registry),
+                    }
+                }
+                Ok(_) => {
+                    served.update(&changed).await;
+                    if !served.put_into(registry) {
+                        tracing::info!("the code that answers is the same as before");
+                    }
+                }
+                Err(error) => served.refuse(&error, registry),
+            }
+        }
+    }
+
+    /// Prepares everything of another configuration that can fail.
+    async fn prepare(&self, config: Config, served: &mut Served) -> Result<Served> {
+        let premises = served.premises.renewed(&config).await?;
+        // Watched before it is loaded, so that no change is missed.
+        let (watch, codes) = self.watch(&config);
+        let mut attempts = served.attempts.forgotten();
+        for code in &codes {
+            attempts
+                .load(code, config.world_of(code), &self.loader)
+                .await;
+        }
+        let known = self.known(&config, &attempts, served.known.clone()).await;
+        let mut next = Served {
+            config,
+            premises,
+            attempts,
+            known,
+            watch,
+            codes,
+        };
+        next.watch_sources();
+        Ok(next)
+    }
+}
+
+impl Served {
+    /// Watches what the code was made from, too.
+    fn watch_sources(&mut self) {
+        for (at, code) in self.codes.iter().enumerate() {
+            if let Some(Ok(loaded)) = self.attempts.of(code) {
+                self.watch.add(at + 1, &loaded.sources);
+            }
+        }
+    }
+
+    /// Takes the newest code of the classes that these groups are about.
+    async fn update(&mut self, changed: &[usize]) {
+        for class in self.config.all_code() {
+            let group = self.codes.iter().position(|code| *code == class.code);
+            let concerns = |it: &usize| *it == CONFIG_GROUP || Some(*it) == group.map(|it| it + 1);
+            if changed.iter().any(concerns)
+                && let Some(known) = self.known.get_mut(&class.name)
+            {
+                known.update(class, &self.attempts).await;
+            }
+        }
+    }
+
+    /// What answers while this code is built.
+    fn meanwhile(&self, code: &Code) -> &'static str {
+        let mut classes = self.config.all_code().filter(|it| it.code == *code);
+        match classes.any(|class| self.known[&class.name].is_there()) {
+            true => "the older code",
+            false => "nothing",
+        }
+    }
+
+    /// Makes what is known the code of the live classes. Says whether any has other
+    /// code than before.
+    fn put_into(&self, registry: &Registry) -> bool {
+        let mut replaced = false;
+        for class in registry.classes.all_code() {
+            let Some(known) = self.known.get(&*class.name) else {
+                continue;
+            };
+            if known.put_into(class) {
+                registry.replaced(class);
+                tracing::info!(class = &*class.name, "the new code is live");
+                replaced = true;
+            }
+        }
+        replaced
+    }
+
+    /// Goes on with what was served before.
+    fn refuse(&mut self, error: &Error, registry: &Registry) {
+        tracing::error!("{error:#}; the older configuration stays");
+        for (class, known) in &mut self.known {
+            known.fail(class, error);
+        }
+        self.put_into(registry);
+    }
+}

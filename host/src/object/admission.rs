@@ -1,0 +1,383 @@
+//! Decides what enters an instance next: an event, or the end of a wait.
+//!
+//! One thing enters at a time, and runs up to its next wait before anything else
+//! may enter, for it may close the input gate behind itself. One such step is a
+//! **round**:
+//!
+//! ```text
+//! ask_wait(), ask_event() ─► enters, or gets a place in the queue
+//! end_round() ─► calls the first in the queue that the gate admits:
+//!                the next round is its own, or, if it does not come, anybody's
+//! ```
+//!
+//! Invariants:
+//!
+//! * At most one thing enters in a round.
+//! * Nothing enters that the input gate holds back.
+//! * Who asked earlier enters earlier, among those whom the gate admits. What began
+//!   before a section was opened counts as earlier than what began after.
+//! * Whoever can enter is called within as many rounds as others were before it.
+//! * At most one event goes before a wait that had ended when the event came.
+//!
+//! A section that opens or ends moves nobody in the queue, so letting n waits go
+//! costs n rounds and no more. This module decides; it wakes nobody and has no clock.
+
+use std::collections::BTreeMap;
+
+use super::input_gate::{InputGate, NotInnermost, Stamp};
+
+/// A place in the queue: earlier stamps first, then earlier tickets.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Place {
+    stamp: Stamp,
+    ticket: u64,
+}
+
+/// The queue of one instance. `W` is what wakes a wait.
+#[derive(Debug)]
+pub struct Admission<W> {
+    gate: InputGate,
+    entered: bool,
+    called: Option<Place>,
+    waits: BTreeMap<Place, W>,
+    /// The first event of the mailbox, if it has asked.
+    event: Option<Place>,
+    last_ticket: u64,
+}
+
+/// What `end_round` found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next<W> {
+    /// Nobody can enter.
+    Nobody,
+    /// The event that has asked.
+    Event,
+    /// The wait that this wakes.
+    Wait(W),
+    /// Nobody is called, but somebody has entered and others may want to.
+    Anybody,
+}
+
+impl<W> Default for Admission<W> {
+    fn default() -> Admission<W> {
+        Admission {
+            gate: InputGate::default(),
+            entered: false,
+            called: None,
+            waits: BTreeMap::new(),
+            event: None,
+            last_ticket: 0,
+        }
+    }
+}
+
+impl<W> Admission<W> {
+    /// May a wait that began at `stamp` end now? If not, it keeps its place until
+    /// it asks again or withdraws.
+    pub fn ask_wait(
+        &mut self,
+        place: &mut Option<Place>,
+        stamp: Stamp,
+        waker: impl FnOnce() -> W,
+    ) -> bool {
+        let own = *place.get_or_insert_with(|| self.new_place(stamp));
+        if self.gate.admits(stamp) && self.lets_in(own) {
+            self.enter();
+            self.waits.remove(&own);
+            *place = None;
+            return true;
+        }
+        self.waits.insert(own, waker());
+        false
+    }
+
+    /// A wait does not want to end any more.
+    pub fn withdraw_wait(&mut self, place: &mut Option<Place>) {
+        if let Some(place) = place.take() {
+            self.waits.remove(&place);
+            self.forget_call(place);
+        }
+    }
+
+    /// May the next event of the mailbox enter now?
+    ///
+    /// Events are asked for before the waits of the same poll are. So in a round that
+    /// is taken an event gets no place: waits that ended before it came go first.
+    pub fn ask_event(&mut self) -> bool {
+        if self.entered {
+            return false;
+        }
+        let own = match self.event {
+            Some(place) => place,
+            None => {
+                let place = self.new_place(self.gate.stamp());
+                *self.event.insert(place)
+            }
+        };
+        if self.gate.is_open() && self.lets_in(own) {
+            self.enter();
+            self.event = None;
+            return true;
+        }
+        false
+    }
+
+    /// There is no event any more.
+    pub fn withdraw_event(&mut self) {
+        if let Some(place) = self.event.take() {
+            self.forget_call(place);
+        }
+    }
+
+    /// Has something entered in this round?
+    pub fn has_entered(&self) -> bool {
+        self.entered
+    }
+
+    /// What entered has run up to its next wait. Calls the next.
+    pub fn end_round(&mut self) -> Next<W> {
+        let entered = std::mem::take(&mut self.entered);
+        // Who was called and did not come is forgotten; if it lives, it asks anew.
+        if let Some(absent) = self.called.take()
+            && self.event == Some(absent)
+        {
+            self.event = None;
+        }
+        match self.first() {
+            None if entered => Next::Anybody,
+            None => Next::Nobody,
+            Some(place) => {
+                self.called = Some(place);
+                match self.waits.remove(&place) {
+                    Some(waker) => Next::Wait(waker),
+                    None => Next::Event,
+                }
+            }
+        }
+    }
+
+    pub fn enter_section(&mut self, now_ms: u64) -> u64 {
+        self.gate.enter(now_ms)
+    }
+
+    pub fn last_section(&self) -> u64 {
+        self.gate.last_number()
+    }
+
+    pub fn go_on_after(&mut self, last: u64) {
+        self.gate.go_on_after(last);
+    }
+
+    pub fn leave_section(&mut self, number: u64) -> Result<(), NotInnermost> {
+        self.gate.leave(number)
+    }
+
+    pub fn stamp(&self) -> Stamp {
+        self.gate.stamp()
+    }
+
+    /// Since when other events have been held back.
+    pub fn closed_since_ms(&self) -> Option<u64> {
+        self.gate.closed_since_ms()
+    }
+
+    fn new_place(&mut self, stamp: Stamp) -> Place {
+        self.last_ticket += 1;
+        Place {
+            stamp,
+            ticket: self.last_ticket,
+        }
+    }
+
+    /// May who has this place, and whom the gate admits, enter? Nobody need have been
+    /// called: what entered long ago may have gone on and ended a section just now.
+    fn lets_in(&self, place: Place) -> bool {
+        let is_next = match self.called {
+            Some(called) => place == called,
+            None => self.first().is_none_or(|first| place <= first),
+        };
+        !self.entered && is_next
+    }
+
+    fn enter(&mut self) {
+        self.entered = true;
+        self.called = None;
+    }
+
+    fn forget_call(&mut self, place: Place) {
+        if self.called == Some(place) {
+            self.called = None;
+        }
+    }
+
+    /// The first in the queue that the gate admits.
+    fn first(&self) -> Option<Place> {
+        match self.gate.floor() {
+            None => {
+                let wait = self.waits.keys().next().copied();
+                wait.into_iter().chain(self.event).min()
+            }
+            Some(stamp) => {
+                let lowest = Place { stamp, ticket: 0 };
+                self.waits.range(lowest..).next().map(|(place, _)| *place)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Scripts of asking and rounds; waits are known by a letter.
+
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Script {
+        admission: Admission<&'static str>,
+        waits: HashMap<&'static str, (Stamp, Option<Place>)>,
+    }
+
+    impl Script {
+        fn begin(&mut self, wait: &'static str) {
+            let stamp = self.admission.stamp();
+            self.waits.insert(wait, (stamp, None));
+        }
+
+        fn ask(&mut self, wait: &'static str) -> bool {
+            let (stamp, place) = self.waits.get_mut(wait).expect("it has begun");
+            self.admission.ask_wait(place, *stamp, || wait)
+        }
+
+        fn withdraw(&mut self, wait: &'static str) {
+            let (_, place) = self.waits.get_mut(wait).expect("it has begun");
+            self.admission.withdraw_wait(place);
+        }
+    }
+
+    fn with_waits(waits: &[&'static str]) -> Script {
+        let mut script = Script::default();
+        waits.iter().for_each(|wait| script.begin(wait));
+        script
+    }
+
+    #[test]
+    fn one_thing_enters_in_a_round() {
+        let mut script = with_waits(&["a", "b"]);
+        assert!(script.ask("a") && !script.ask("b") && !script.admission.ask_event());
+        assert_eq!(script.admission.end_round(), Next::Wait("b"));
+        assert!(!script.admission.ask_event() && script.ask("b"));
+        assert_eq!(script.admission.end_round(), Next::Event);
+        assert!(script.admission.ask_event());
+        assert_eq!(script.admission.end_round(), Next::Anybody);
+        assert_eq!(script.admission.end_round(), Next::Nobody);
+    }
+
+    #[test]
+    fn a_wait_that_asked_first_goes_before_the_next_event() {
+        let mut script = with_waits(&["a"]);
+        assert!(script.admission.ask_event() && !script.ask("a"));
+        assert_eq!(script.admission.end_round(), Next::Wait("a"));
+        assert!(!script.admission.ask_event(), "the round is the wait's own");
+        assert!(script.ask("a"));
+        assert_eq!(script.admission.end_round(), Next::Event);
+    }
+
+    #[test]
+    fn one_event_goes_before_a_wait_that_had_ended_and_no_second() {
+        let mut script = with_waits(&["a"]);
+        assert!(script.admission.ask_event() && !script.admission.ask_event());
+        assert!(!script.ask("a"));
+        assert_eq!(script.admission.end_round(), Next::Wait("a"));
+        assert!(!script.admission.ask_event() && script.ask("a"));
+        assert_eq!(script.admission.end_round(), Next::Event);
+    }
+
+    #[test]
+    fn an_event_that_asked_first_goes_before_a_later_wait() {
+        let mut script = with_waits(&["a", "b", "c"]);
+        assert!(script.ask("a") && !script.ask("b"));
+        assert_eq!(script.admission.end_round(), Next::Wait("b"));
+        assert!(!script.admission.ask_event() && script.ask("b") && !script.ask("c"));
+        assert_eq!(script.admission.end_round(), Next::Event);
+    }
+
+    #[test]
+    fn who_is_called_and_does_not_come_holds_up_nobody() {
+        let mut script = with_waits(&["a", "b", "c"]);
+        assert!(script.ask("a") && !script.ask("b") && !script.ask("c"));
+        assert_eq!(script.admission.end_round(), Next::Wait("b"));
+        assert_eq!(script.admission.end_round(), Next::Wait("c"));
+        assert!(!script.ask("b") && script.ask("c"));
+        assert_eq!(script.admission.end_round(), Next::Wait("b"));
+    }
+
+    #[test]
+    fn a_called_wait_that_is_dropped_frees_its_round() {
+        let mut script = with_waits(&["a", "b", "c"]);
+        assert!(script.ask("a") && !script.ask("b") && !script.ask("c"));
+        assert_eq!(script.admission.end_round(), Next::Wait("b"));
+        script.withdraw("b");
+        assert!(script.ask("c"));
+        assert_eq!(script.admission.end_round(), Next::Anybody);
+        assert_eq!(script.admission.end_round(), Next::Nobody);
+    }
+
+    #[test]
+    fn a_section_holds_back_events_and_older_waits_and_lets_them_go_in_order() {
+        let mut script = with_waits(&["a", "b"]);
+        let section = script.admission.enter_section(0);
+        script.begin("inside");
+        assert!(!script.ask("a") && !script.ask("b") && !script.admission.ask_event());
+        assert_eq!(script.admission.end_round(), Next::Nobody);
+        assert!(script.ask("inside"));
+        script.admission.leave_section(section).unwrap();
+        assert_eq!(script.admission.end_round(), Next::Wait("a"));
+        assert!(script.ask("a"));
+        assert_eq!(script.admission.end_round(), Next::Wait("b"));
+        assert!(script.ask("b"));
+        assert_eq!(script.admission.end_round(), Next::Event);
+    }
+
+    #[test]
+    fn a_section_opened_after_the_call_keeps_the_called_out() {
+        let mut script = with_waits(&["a", "b"]);
+        assert!(script.ask("a") && !script.ask("b"));
+        assert_eq!(script.admission.end_round(), Next::Wait("b"));
+        script.admission.enter_section(0);
+        assert!(!script.ask("b"));
+        assert_eq!(script.admission.end_round(), Next::Nobody);
+    }
+
+    #[test]
+    fn a_section_that_ends_between_rounds_lets_nobody_overtake() {
+        let mut script = with_waits(&["a", "b"]);
+        let section = script.admission.enter_section(0);
+        assert!(!script.ask("a"));
+        assert_eq!(script.admission.end_round(), Next::Nobody);
+        script.admission.leave_section(section).unwrap();
+        assert!(!script.ask("b") && !script.admission.ask_event());
+        assert_eq!(script.admission.end_round(), Next::Wait("a"));
+    }
+
+    #[test]
+    fn a_wait_that_enters_uncalled_has_no_place_any_more() {
+        let mut script = with_waits(&["a"]);
+        let section = script.admission.enter_section(0);
+        assert!(!script.ask("a"));
+        script.admission.leave_section(section).unwrap();
+        assert!(script.ask("a"));
+        assert_eq!(script.admission.end_round(), Next::Anybody);
+    }
+
+    #[test]
+    fn an_event_that_went_away_is_not_called() {
+        let mut script = with_waits(&["a", "b"]);
+        assert!(script.ask("a") && !script.ask("b"));
+        assert_eq!(script.admission.end_round(), Next::Wait("b"));
+        assert!(!script.admission.ask_event() && script.ask("b"));
+        script.admission.withdraw_event();
+        assert_eq!(script.admission.end_round(), Next::Anybody);
+    }
+}

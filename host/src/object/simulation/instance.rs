@@ -1,0 +1,371 @@
+//! A model of a live instance: its event loop, as `instance::serve` and wasmtime
+//! drive it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::Mutant;
+use super::checker::TaskId;
+use super::guest::{Ran, Task};
+use super::order::Asker;
+use super::outlet::Output;
+use super::script::EventId;
+use super::world::World;
+use crate::object::admission::{Admission, Place};
+use crate::object::deadlines::{Deadlines, Verdict};
+use crate::object::input_gate::Stamp;
+
+/// What may run at a time; few, so that runs come up against it.
+const RUNNING_MAX: usize = 8;
+
+pub struct Instance {
+    pub number: u64,
+    pub admission: Admission<u64>,
+    pub deadlines: Deadlines,
+    /// It came back to the host in this poll.
+    pub reached: bool,
+    /// The poll ended in the middle of computing.
+    pub preempted: bool,
+    /// It waits for a turn for long work until then.
+    pub heavy_until_ms: Option<u64>,
+    pub quiet: bool,
+    /// The constructor has returned.
+    pub is_started: bool,
+    pub serves: bool,
+    /// Why it ends, and whether that reaches the events that wait.
+    pub end: Option<(&'static str, bool)>,
+    pub tasks: BTreeMap<TaskId, Task>,
+    pub ready: VecDeque<TaskId>,
+    pub yielded: VecDeque<TaskId>,
+    pub stuck: Option<Stuck>,
+    pub waits: BTreeMap<u64, Wait>,
+    pub woken: VecDeque<u64>,
+    /// Events whose answers the host has not taken yet.
+    pub returned: Vec<(EventId, &'static str)>,
+    pub bodies_ended: Vec<(EventId, u64)>,
+    /// Callers of the events that run.
+    pub callers: BTreeSet<EventId>,
+    /// Bodies that are being streamed.
+    pub bodies: BTreeSet<EventId>,
+    pub timer_for_ms: Option<u64>,
+}
+
+pub struct Wait {
+    pub task: TaskId,
+    pub stamp: Stamp,
+    /// The same, in the checker's books.
+    pub stamp_checked: u64,
+    pub place: Option<Place>,
+    pub done_ms: Option<u64>,
+    /// What is given up when this ends.
+    pub rival: Option<u64>,
+}
+
+/// A task in whose middle the poll ended.
+pub struct Stuck {
+    pub task: TaskId,
+    pub by: StuckBy,
+}
+
+#[derive(Clone, Copy)]
+pub enum StuckBy {
+    Spinning,
+    Blocking { until_ms: u64 },
+    Yielding,
+}
+
+/// How a poll of the event loop ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Polled {
+    Pending,
+    Left,
+    Failed,
+}
+
+impl Instance {
+    pub fn new(number: u64, now_ms: u64) -> Instance {
+        Instance {
+            number,
+            admission: Admission::default(),
+            deadlines: Deadlines::starting(now_ms),
+            reached: false,
+            preempted: false,
+            heavy_until_ms: None,
+            quiet: false,
+            is_started: false,
+            serves: false,
+            end: None,
+            tasks: BTreeMap::new(),
+            ready: VecDeque::new(),
+            yielded: VecDeque::new(),
+            stuck: None,
+            waits: BTreeMap::new(),
+            woken: VecDeque::new(),
+            returned: Vec::new(),
+            bodies_ended: Vec::new(),
+            callers: BTreeSet::new(),
+            bodies: BTreeSet::new(),
+            timer_for_ms: None,
+        }
+    }
+
+    /// May another event run?
+    pub fn has_room(&self) -> bool {
+        self.callers.len() < RUNNING_MAX
+    }
+
+    /// Does nothing run, neither for events nor in the background?
+    pub fn nothing_runs(&self) -> bool {
+        self.tasks.is_empty()
+            && self.returned.is_empty()
+            && self.bodies.is_empty()
+            && self.bodies_ended.is_empty()
+    }
+}
+
+impl World {
+    /// Polls the event loop: runs everything up to its next wait.
+    pub fn poll_event_loop(&mut self) -> Polled {
+        let now_ms = self.now_ms;
+        self.instance().preempted = false;
+        if let Some(stuck) = self.instance().stuck.take() {
+            match stuck.by {
+                StuckBy::Blocking { until_ms } if now_ms < until_ms => {
+                    self.instance().stuck = Some(stuck);
+                    return Polled::Pending;
+                }
+                _ => {}
+            }
+            if let Some(polled) = self.run_and_note(stuck.task) {
+                return polled;
+            }
+        }
+        loop {
+            if let Some(polled) = self.poll_host() {
+                return polled;
+            }
+            let one_ended = self.poll_waits();
+            if let Some(task) = self.instance().ready.pop_front() {
+                if let Some(polled) = self.run_and_note(task) {
+                    return polled;
+                }
+            } else if let Some(task) = self.instance().yielded.pop_front() {
+                let by = StuckBy::Yielding;
+                let now_ms = self.now_ms;
+                self.checker.patience.blocked_ms.get_or_insert(now_ms);
+                self.instance().stuck = Some(Stuck { task, by });
+                self.wake();
+                return Polled::Pending;
+            } else if !one_ended {
+                return Polled::Pending;
+            }
+        }
+    }
+
+    fn run_and_note(&mut self, task: TaskId) -> Option<Polled> {
+        match self.run(task) {
+            Ran::UpToWait => None,
+            Ran::Failed => Some(Polled::Failed),
+            Ran::Stuck(stuck) => {
+                self.instance().preempted = matches!(stuck.by, StuckBy::Spinning);
+                let blocked_ms = &mut self.checker.patience.blocked_ms;
+                match stuck.by {
+                    StuckBy::Spinning => *blocked_ms = None,
+                    // One call after another blocks it like a single one.
+                    _ => drop(blocked_ms.get_or_insert(self.now_ms)),
+                }
+                self.instance().stuck = Some(stuck);
+                Some(Polled::Pending)
+            }
+        }
+    }
+
+    /// The host's side of the event loop.
+    fn poll_host(&mut self) -> Option<Polled> {
+        self.checker.patience.blocked_ms = None;
+        if !self.instance().serves {
+            // It is the constructor that runs, and what it leaves behind goes on.
+            return self.instance().is_started.then_some(Polled::Left);
+        }
+        if !self.is_mutant(Mutant::BlockedTooEarly) {
+            let now_ms = self.now_ms;
+            self.instance().deadlines.came_back(now_ms);
+        }
+        loop {
+            for (event, text) in std::mem::take(&mut self.instance().returned) {
+                self.instance().deadlines.touched();
+                self.instance().callers.remove(&event);
+                if text == "a streamed reply" && !self.reader_is_gone(event) {
+                    self.instance().bodies.insert(event);
+                }
+                self.say_newest(Output::Reply(event, text));
+            }
+            for (event, chunks) in std::mem::take(&mut self.instance().bodies_ended) {
+                if self.instance().bodies.remove(&event) {
+                    self.say_newest(Output::End(event, chunks));
+                }
+            }
+            if !self.admit() {
+                break;
+            }
+        }
+        if self.instance().admission.has_entered() {
+            return None;
+        }
+        self.poll_leave()
+    }
+
+    /// Lets the next event in, if it may enter.
+    fn admit(&mut self) -> bool {
+        if self.object.mailbox.is_empty() || !self.takes_events() {
+            self.instance().admission.withdraw_event();
+            self.checker.order.withdraws(Asker::Event);
+            return false;
+        }
+        if !self.lets_event_in() {
+            let stamp = self.checker.order.sections_opened();
+            self.checker.order.asks(Asker::Event, stamp);
+            return false;
+        }
+        let Some(event) = self.pop() else {
+            self.checker.order.withdraws(Asker::Event);
+            return false;
+        };
+        let stamp = self.checker.order.sections_opened();
+        let pushed_ms = self.pushed_ms[&event];
+        self.checker.order.enters(Asker::Event, stamp, pushed_ms);
+        self.checker.patience.quiet_ms = None;
+        self.instance().deadlines.touched();
+        self.instance().quiet = false;
+        let ops = self.plan.events[event].clone();
+        let task = self.new_number();
+        let instance = self.instance();
+        instance.callers.insert(event);
+        instance.tasks.insert(task, Task::new(Some(event), &ops));
+        instance.ready.push_back(task);
+        true
+    }
+
+    fn lets_event_in(&mut self) -> bool {
+        let mutant = self.mutant;
+        let admission = &mut self.instance().admission;
+        let lets_in = admission.ask_event();
+        match mutant {
+            Some(Mutant::SectionIgnoresNewcomers) => {
+                lets_in || !admission.has_entered() && admission.closed_since_ms().is_some()
+            }
+            Some(Mutant::EventsOvertakeWaits) => {
+                lets_in || !admission.has_entered() && admission.closed_since_ms().is_none()
+            }
+            Some(Mutant::TwoEnterARound) => lets_in || admission.has_entered(),
+            _ => lets_in,
+        }
+    }
+
+    fn poll_leave(&mut self) -> Option<Polled> {
+        let (now_ms, mutant) = (self.now_ms, self.mutant);
+        let instance = self.instance();
+        let nothing_runs = instance.nothing_runs();
+        let quiet = match mutant {
+            Some(Mutant::IdleWhileBackgroundRuns) => instance.callers.is_empty(),
+            _ => nothing_runs,
+        };
+        instance.reached = true;
+        instance.quiet = quiet;
+        instance.deadlines.reached(now_ms, quiet);
+        let closed_since_ms = instance.admission.closed_since_ms();
+        match instance.deadlines.verdict(now_ms, closed_since_ms) {
+            Verdict::Leave => {
+                self.checker.patience.quiet_ms = match nothing_runs {
+                    true => self.checker.patience.quiet_ms.or(Some(now_ms)),
+                    false => None,
+                };
+                self.checker.patience.leaves(now_ms);
+                Some(Polled::Left)
+            }
+            Verdict::Rest => {
+                instance.deadlines.rested();
+                self.wake();
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// Polls the waits that were woken, until one has ended.
+    fn poll_waits(&mut self) -> bool {
+        let mut late = Vec::new();
+        let mut ended = false;
+        while let Some(number) = self.instance().woken.pop_front() {
+            let late_percent = self.plan.late_percent;
+            if self.dice.percent(late_percent) {
+                if self.instance().waits.contains_key(&number) {
+                    self.checker.order.is_late(number, self.now_ms);
+                }
+                late.push(number);
+                self.wake();
+                continue;
+            }
+            if self.poll_wait(number) {
+                ended = true;
+                break;
+            }
+        }
+        self.instance().woken.extend(late);
+        self.wake_for_nothing();
+        ended
+    }
+
+    /// Now and then a wait is polled that nothing has woken.
+    fn wake_for_nothing(&mut self) {
+        let late_percent = self.plan.late_percent;
+        if self.dice.percent(late_percent) {
+            let instance = self.instance();
+            let queued = instance.waits.iter().find(|(_, wait)| wait.place.is_some());
+            if let Some((number, _)) = queued
+                && !instance.woken.contains(number)
+            {
+                instance.woken.push_back(*number);
+                self.wake();
+            }
+        }
+    }
+
+    /// Asks for a wait to end; what waits for it then goes on.
+    fn poll_wait(&mut self, number: u64) -> bool {
+        let instance = self.instance();
+        let Some(wait) = instance.waits.get_mut(&number) else {
+            return false;
+        };
+        let Some(done_ms) = wait.done_ms else {
+            return false;
+        };
+        let stamp = wait.stamp_checked;
+        let passes = instance
+            .admission
+            .ask_wait(&mut wait.place, wait.stamp, || number);
+        if !passes {
+            self.checker.order.asks(Asker::Wait(number), stamp);
+            return false;
+        }
+        self.checker
+            .order
+            .enters(Asker::Wait(number), stamp, done_ms);
+        let wait = self.instance().waits.remove(&number).expect("it asked");
+        if let Some(rival) = wait.rival {
+            self.give_up(rival);
+        }
+        if self.instance().tasks[&wait.task].writing {
+            self.say_chunk(wait.task);
+        }
+        self.instance().ready.push_back(wait.task);
+        true
+    }
+
+    fn give_up(&mut self, number: u64) {
+        let instance = self.instance();
+        if let Some(mut wait) = instance.waits.remove(&number) {
+            instance.admission.withdraw_wait(&mut wait.place);
+        }
+        self.checker.order.gone(number);
+    }
+}

@@ -1,0 +1,514 @@
+//! Which static file answers a request, before the gateway is asked?
+//!
+//! As at Cloudflare: `/about` is `about.html` or `about/`, and each file has one
+//! address, to which its others lead. Links in the folder lead nowhere outside of it.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
+    IF_NONE_MATCH, LOCATION,
+};
+use hyper::{Method, Request, Response, StatusCode};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+use sha2::{Digest, Sha256};
+
+use super::body::Body;
+use super::vigil::Exchange;
+
+/// As at Cloudflare: no static file is larger.
+const FILE_BYTES_MAX: u64 = 25 << 20;
+
+/// What tells Cloudflare about the files, and is none of them.
+const ABOUT_FILES: [&str; 3] = ["_headers", "_redirects", ".assetsignore"];
+
+const REVALIDATED: HeaderValue = HeaderValue::from_static("public, max-age=0, must-revalidate");
+const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+
+/// What a `Location` has encoded.
+const IN_LOCATION: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'%')
+    .add(b'?')
+    .add(b'#')
+    .add(b'\\');
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assets {
+    pub directory: PathBuf,
+    pub html: HtmlHandling,
+    pub missing: NotFound,
+    pub first: WorkerFirst,
+}
+
+/// Which address an HTML file has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HtmlHandling {
+    /// `/about` for `about.html`, `/about/` for `about/index.html`.
+    Auto,
+    /// Always with a slash at the end.
+    Slash,
+    /// Never.
+    NoSlash,
+    /// That of the file.
+    Exact,
+}
+
+/// What a browser gets that looks for a page that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotFound {
+    /// What the Worker says.
+    Worker,
+    /// The nearest `404.html`.
+    Page,
+    /// `index.html`, which knows all addresses.
+    SinglePage,
+}
+
+/// Which requests the Worker gets even where there is a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WorkerFirst {
+    Never,
+    Always,
+    /// Paths with `*` for anything; those that begin with `!` are exceptions.
+    Where(Vec<String>),
+}
+
+impl HtmlHandling {
+    pub const CHOICES: &str =
+        "auto-trailing-slash, force-trailing-slash, drop-trailing-slash and none";
+
+    pub fn of(word: &str) -> Option<HtmlHandling> {
+        Some(match word {
+            "auto-trailing-slash" => HtmlHandling::Auto,
+            "force-trailing-slash" => HtmlHandling::Slash,
+            "drop-trailing-slash" => HtmlHandling::NoSlash,
+            "none" => HtmlHandling::Exact,
+            _ => return None,
+        })
+    }
+}
+
+impl NotFound {
+    pub const CHOICES: &str = "single-page-application, 404-page and none";
+
+    pub fn of(word: &str) -> Option<NotFound> {
+        Some(match word {
+            "none" => NotFound::Worker,
+            "404-page" => NotFound::Page,
+            "single-page-application" => NotFound::SinglePage,
+            _ => return None,
+        })
+    }
+}
+
+impl WorkerFirst {
+    fn takes(&self, path: &str) -> bool {
+        let WorkerFirst::Where(patterns) = self else {
+            return *self == WorkerFirst::Always;
+        };
+        let (except, wanted): (Vec<_>, Vec<_>) = patterns
+            .iter()
+            .partition(|pattern| pattern.starts_with('!'));
+        let any = |patterns: Vec<&String>| {
+            let mut patterns = patterns.into_iter();
+            patterns.any(|pattern| matches(pattern.trim_start_matches('!'), path))
+        };
+        any(wanted) && !any(except)
+    }
+}
+
+/// Does a path match a pattern in which `*` stands for anything?
+fn matches(pattern: &str, path: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = path.strip_prefix(parts.next().unwrap_or_default()) else {
+        return false;
+    };
+    let parts: Vec<_> = parts.collect();
+    let Some((last, between)) = parts.split_last() else {
+        return rest.is_empty();
+    };
+    for part in between {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+/// What is found for a path.
+#[derive(Debug, PartialEq, Eq)]
+enum Found {
+    /// A file, below the folder.
+    File(String, StatusCode),
+    /// The address that the file has.
+    Elsewhere(String),
+}
+
+/// A whole answer, before anybody takes it.
+pub struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    content: Bytes,
+}
+
+impl Assets {
+    /// The answer to a request that a static file answers; none if the gateway shall.
+    pub async fn answer(&self, request: &Request<Incoming>) -> Option<Answer> {
+        let is_reading = matches!(*request.method(), Method::GET | Method::HEAD);
+        if !is_reading
+            || !request.body().is_end_stream()
+            || request.headers().contains_key("upgrade")
+        {
+            return None;
+        }
+        let path = request.uri().path().to_owned();
+        if self.first.takes(&path) {
+            return None;
+        }
+        let mode = request.headers().get(FETCH_MODE);
+        let is_page = mode.is_some_and(|mode| mode == "navigate");
+        let known = request.headers().get(IF_NONE_MATCH).cloned();
+        let query = request.uri().query().map(str::to_owned);
+        let assets = self.clone();
+        let looking = tokio::task::spawn_blocking(move || {
+            let dir = Dir::open_ambient_dir(&assets.directory, ambient_authority()).ok()?;
+            match assets.find(&path, is_page, |file| is_file(&dir, file))? {
+                Found::Elsewhere(place) => Some(redirect(&place, query.as_deref())),
+                Found::File(file, status) => answer_of(&dir, &file, status, known.as_ref()),
+            }
+        });
+        looking.await.ok().flatten()
+    }
+
+    fn find(&self, path: &str, is_page: bool, is_file: impl Fn(&str) -> bool) -> Option<Found> {
+        let path = percent_decode_str(path).decode_utf8().ok()?;
+        let whole = path.strip_prefix('/')?;
+        let mut segments = whole.split('/');
+        if segments.any(|it| matches!(it, "." | "..")) || whole.contains(['\\', '\0']) {
+            return None;
+        }
+        let there =
+            |file: &str| !ABOUT_FILES.contains(&file) && !whole.starts_with('/') && is_file(file);
+        let found = match self.html {
+            HtmlHandling::Exact => {
+                let file = match whole.ends_with('/') || whole.is_empty() {
+                    true => format!("{whole}index.html"),
+                    false => whole.into(),
+                };
+                there(&file).then_some(Found::File(file, StatusCode::OK))
+            }
+            html => find_html(whole, html, there),
+        };
+        found.or_else(|| match self.missing {
+            _ if !is_page => None,
+            NotFound::Worker => None,
+            NotFound::SinglePage => {
+                there("index.html").then(|| Found::File("index.html".into(), StatusCode::OK))
+            }
+            NotFound::Page => {
+                let mut folder = whole;
+                loop {
+                    folder = folder.rsplit_once('/').map_or("", |(folder, _)| folder);
+                    let page = match folder {
+                        "" => "404.html".into(),
+                        folder => format!("{folder}/404.html"),
+                    };
+                    if there(&page) {
+                        return Some(Found::File(page, StatusCode::NOT_FOUND));
+                    }
+                    if folder.is_empty() {
+                        return None;
+                    }
+                }
+            }
+        })
+    }
+}
+
+/// The file for a path without its first slash, where each HTML file has one address.
+fn find_html(whole: &str, html: HtmlHandling, there: impl Fn(&str) -> bool) -> Option<Found> {
+    let file = |file: String| Some(Found::File(file, StatusCode::OK));
+    let to = |place: &str| Some(Found::Elsewhere(format!("/{place}")));
+    // The address of `<stem>.html`, and of `<stem>/index.html`.
+    let of_page = |stem: &str| match html {
+        HtmlHandling::Slash => format!("{stem}/"),
+        _ => stem.into(),
+    };
+    let of_index = |stem: &str| match html {
+        _ if stem.is_empty() => String::new(),
+        HtmlHandling::NoSlash => stem.into(),
+        _ => format!("{stem}/"),
+    };
+    if let Some(stem) = whole.strip_suffix(".html") {
+        let is_index = stem == "index" || stem.ends_with("/index");
+        return match there(whole) {
+            false => None,
+            true if is_index => to(&of_index(
+                stem.trim_end_matches("index").trim_end_matches('/'),
+            )),
+            true => to(&of_page(stem)),
+        };
+    }
+    if !whole.is_empty() && !whole.ends_with('/') && there(whole) {
+        return file(whole.into());
+    }
+    let stem = whole.strip_suffix('/').unwrap_or(whole);
+    let folder = stem.strip_suffix("/index");
+    let folder = folder.or((stem == "index").then_some(""));
+    if let Some(folder) = folder
+        && there(&format!("{stem}.html"))
+    {
+        return to(&of_index(folder));
+    }
+    let page = (!stem.is_empty()).then(|| format!("{stem}.html"));
+    let page = page.filter(|page| there(page));
+    let index = match stem {
+        "" => "index.html".into(),
+        stem => format!("{stem}/index.html"),
+    };
+    let index = Some(index).filter(|index| there(index));
+    let here = |address: &str, found: String| match address == whole {
+        true => file(found),
+        false => to(address),
+    };
+    match (page, index) {
+        // With both, each is at its own address.
+        (Some(page), Some(index)) if html == HtmlHandling::Auto => match whole.ends_with('/') {
+            true => file(index),
+            false => file(page),
+        },
+        (Some(page), _) => here(&of_page(stem), page),
+        (None, Some(index)) => here(&of_index(stem), index),
+        (None, None) => None,
+    }
+}
+
+fn is_file(dir: &Dir, file: &str) -> bool {
+    dir.metadata(Path::new(file)).is_ok_and(|it| it.is_file())
+}
+
+fn redirect(place: &str, query: Option<&str>) -> Answer {
+    let mut location = utf8_percent_encode(place, IN_LOCATION).to_string();
+    if let Some(query) = query {
+        location.push('?');
+        location.push_str(query);
+    }
+    let mut headers = HeaderMap::new();
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        headers.insert(LOCATION, location);
+    }
+    Answer {
+        status: StatusCode::TEMPORARY_REDIRECT,
+        headers,
+        content: Bytes::new(),
+    }
+}
+
+fn answer_of(
+    dir: &Dir,
+    file: &str,
+    status: StatusCode,
+    known: Option<&HeaderValue>,
+) -> Option<Answer> {
+    let opened = dir.open(file).ok()?;
+    let mut content = Vec::new();
+    let read = opened.take(FILE_BYTES_MAX + 1).read_to_end(&mut content);
+    if read.ok()? as u64 > FILE_BYTES_MAX {
+        tracing::warn!(
+            file,
+            "a static file is larger than {FILE_BYTES_MAX} bytes, and not served"
+        );
+        return None;
+    }
+    let digest = Sha256::digest(&content);
+    let digest: String = digest[..16]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let etag = format!("\"{digest}\"");
+    let is_known = known
+        .and_then(|known| known.to_str().ok())
+        .is_some_and(|known| {
+            known
+                .split(',')
+                .any(|it| it.trim().trim_start_matches("W/") == etag)
+        });
+    let mut headers = HeaderMap::new();
+    headers.insert(ETAG, HeaderValue::from_str(&etag).ok()?);
+    headers.insert(CACHE_CONTROL, REVALIDATED);
+    if is_known && status == StatusCode::OK {
+        return Some(Answer {
+            status: StatusCode::NOT_MODIFIED,
+            headers,
+            content: Bytes::new(),
+        });
+    }
+    if let Some(kind) = content_type(file) {
+        headers.insert(CONTENT_TYPE, kind);
+    }
+    Some(Answer {
+        status,
+        headers,
+        content: content.into(),
+    })
+}
+
+fn content_type(file: &str) -> Option<HeaderValue> {
+    let kind = mime_guess::from_path(file).first()?;
+    let is_text = kind.type_() == mime_guess::mime::TEXT
+        || [("application", "json"), ("application", "javascript")]
+            .contains(&(kind.type_().as_str(), kind.subtype().as_str()));
+    let text = match is_text {
+        true => format!("{kind}; charset=utf-8"),
+        false => kind.to_string(),
+    };
+    HeaderValue::from_str(&text).ok()
+}
+
+impl Answer {
+    pub fn bytes(&self) -> usize {
+        self.content.len()
+    }
+
+    pub fn send(self, exchange: Exchange) -> Response<Body> {
+        let (is_head, length) = (exchange.is_head(), self.content.len());
+        let mut response = Response::new(match is_head || self.content.is_empty() {
+            true => Body::none(exchange),
+            false => Body::whole(self.content, exchange),
+        });
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
+        if is_head {
+            response.headers_mut().insert(CONTENT_LENGTH, length.into());
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Each file has one address, and nothing else has any.
+
+    use super::*;
+
+    const FILES: [&str; 9] = [
+        "index.html",
+        "about.html",
+        "docs/index.html",
+        "both.html",
+        "both/index.html",
+        "a b.txt",
+        "docs/404.html",
+        "404.html",
+        "_headers",
+    ];
+
+    fn found(html: HtmlHandling, missing: NotFound, path: &str, is_page: bool) -> String {
+        let assets = Assets {
+            directory: PathBuf::new(),
+            html,
+            missing,
+            first: WorkerFirst::Never,
+        };
+        match assets.find(path, is_page, |file| FILES.contains(&file)) {
+            Some(Found::File(file, StatusCode::OK)) => file,
+            Some(Found::File(file, status)) => format!("{} {file}", status.as_u16()),
+            Some(Found::Elsewhere(place)) => format!("→ {place}"),
+            None => "Worker".into(),
+        }
+    }
+
+    #[test]
+    fn a_path_leads_to_a_file_or_to_the_address_of_one() {
+        let check = |path: &str, expected: [&str; 4]| {
+            use HtmlHandling::{Auto, Exact, NoSlash, Slash};
+            for (html, expected) in [Auto, Slash, NoSlash, Exact].into_iter().zip(expected) {
+                let found = found(html, NotFound::Worker, path, true);
+                assert_eq!(found, expected, "{path} with {html:?}");
+            }
+        };
+        let everywhere = |path: &str, expected: &str| check(path, [expected; 4]);
+        everywhere("/", "index.html");
+        everywhere("/a%20b.txt", "a b.txt");
+        check("/index.html", ["→ /", "→ /", "→ /", "index.html"]);
+        check("/index", ["→ /", "→ /", "→ /", "Worker"]);
+        check(
+            "/about",
+            ["about.html", "→ /about/", "about.html", "Worker"],
+        );
+        check("/about/", ["→ /about", "about.html", "→ /about", "Worker"]);
+        check(
+            "/about.html",
+            ["→ /about", "→ /about/", "→ /about", "about.html"],
+        );
+        check(
+            "/docs",
+            ["→ /docs/", "→ /docs/", "docs/index.html", "Worker"],
+        );
+        check(
+            "/docs/",
+            [
+                "docs/index.html",
+                "docs/index.html",
+                "→ /docs",
+                "docs/index.html",
+            ],
+        );
+        check("/both", ["both.html", "→ /both/", "both.html", "Worker"]);
+        check(
+            "/both/",
+            ["both/index.html", "both.html", "→ /both", "both/index.html"],
+        );
+        for path in [
+            "/nothing",
+            "/../about",
+            "/docs/%2e%2e/about",
+            "//index.html",
+            "/_headers",
+        ] {
+            everywhere(path, "Worker");
+        }
+    }
+
+    #[test]
+    fn a_browser_that_finds_no_page_gets_what_is_configured() {
+        let check = |missing, path: &str, expected: &str| {
+            assert_eq!(
+                found(HtmlHandling::Auto, missing, path, true),
+                expected,
+                "{path}"
+            );
+            assert_eq!(
+                found(HtmlHandling::Auto, missing, path, false),
+                "Worker",
+                "{path}"
+            );
+        };
+        check(NotFound::SinglePage, "/rooms/1", "index.html");
+        check(NotFound::Page, "/rooms/1", "404 404.html");
+        check(NotFound::Page, "/docs/x", "404 docs/404.html");
+        check(NotFound::Worker, "/docs/x", "Worker");
+    }
+
+    #[test]
+    fn the_worker_comes_first_where_it_says_so() {
+        let first = |patterns: &[&str]| {
+            WorkerFirst::Where(patterns.iter().map(|it| (*it).into()).collect())
+        };
+        assert!(first(&["/api/*"]).takes("/api/x/y"));
+        assert!(!first(&["/api/*"]).takes("/apis"));
+        assert!(!first(&["/api/*", "!/api/docs/*"]).takes("/api/docs/x"));
+        assert!(first(&["/a*c"]).takes("/abc") && !first(&["/a*c"]).takes("/abcd"));
+        assert!(WorkerFirst::Always.takes("/") && !WorkerFirst::Never.takes("/"));
+    }
+}

@@ -1,0 +1,146 @@
+//! The body of an answer on its way to the client.
+//!
+//! Invariants:
+//!
+//! * A client never takes for whole what is not: if an object breaks off, or its
+//!   stream has another length than it said, or it answers a request that broke
+//!   off, the transfer breaks too.
+//! * What waits for the client is counted.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+
+use super::about::About;
+use super::unsent::{Chunk, Unsent};
+use super::upload::Upload;
+use super::vigil::Exchange;
+use crate::object::body::BodySource;
+use crate::object::error::ObjectError;
+use crate::object::length::Length;
+
+/// An answer's body. The exchange ends with it.
+pub struct Body {
+    content: Content,
+    _exchange: Exchange,
+}
+
+enum Content {
+    None,
+    Whole(Chunk),
+    Stream(Box<Streamed>),
+}
+
+/// What an object says bit by bit.
+pub struct Streamed {
+    reader: BodySource,
+    /// The request's.
+    upload: Upload,
+    length: Option<Length>,
+    unsent: Arc<Unsent>,
+    about: About,
+}
+
+impl Body {
+    pub fn none(exchange: Exchange) -> Body {
+        Body {
+            content: Content::None,
+            _exchange: exchange,
+        }
+    }
+
+    pub fn whole(bytes: Bytes, exchange: Exchange) -> Body {
+        let content = match bytes.is_empty() {
+            true => Content::None,
+            false => Content::Whole(Chunk::new(bytes, exchange.vigil().unsent.clone())),
+        };
+        Body {
+            content,
+            _exchange: exchange,
+        }
+    }
+
+    /// A stream; of so many bytes, if the object says so.
+    pub fn stream(
+        reader: BodySource,
+        promised: Option<u64>,
+        upload: Upload,
+        about: About,
+        exchange: Exchange,
+    ) -> Body {
+        let streamed = Streamed {
+            reader,
+            upload,
+            length: promised.map(Length::new),
+            unsent: exchange.vigil().unsent.clone(),
+            about,
+        };
+        Body {
+            content: Content::Stream(Box::new(streamed)),
+            _exchange: exchange,
+        }
+    }
+}
+
+impl Streamed {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk, ObjectError>>> {
+        loop {
+            if let Some(broken) = self.upload.broken() {
+                self.about.tell(&broken.to_string());
+                let message = "the request's body did not arrive whole";
+                return Poll::Ready(Some(Err(ObjectError::unavailable(message))));
+            }
+            let chunk = ready!(self.reader.as_mut().poll_next(cx)).transpose();
+            let chunk = chunk.inspect_err(|error| self.about.tell_error(error))?;
+            let chunk = match (chunk, &mut self.length) {
+                (chunk, Some(length)) => length.check(chunk).inspect_err(|error| {
+                    self.about.tell(&format!("the answer breaks off: {error}"));
+                })?,
+                (chunk, None) => chunk.map(Some),
+            };
+            return Poll::Ready(match chunk {
+                None => None,
+                Some(None) => continue,
+                Some(Some(chunk)) => Some(Ok(Chunk::new(chunk, self.unsent.clone()))),
+            });
+        }
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Chunk;
+    type Error = ObjectError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Chunk>, ObjectError>>> {
+        if let Content::Stream(streamed) = &mut self.content {
+            let chunk = ready!(streamed.poll_chunk(cx));
+            return Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)));
+        }
+        match std::mem::replace(&mut self.content, Content::None) {
+            Content::Whole(chunk) => Poll::Ready(Some(Ok(Frame::data(chunk)))),
+            _ => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.content, Content::None)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::None => SizeHint::with_exact(0),
+            Content::Whole(chunk) => SizeHint::with_exact(bytes::Buf::remaining(chunk) as u64),
+            Content::Stream(streamed) => match &streamed.length {
+                // A body of no bytes would not be asked whether it has some.
+                Some(length) if length.left() > 0 => SizeHint::with_exact(length.left()),
+                _ => SizeHint::default(),
+            },
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Has anybody but the host touched the database of an object that sleeps?
+//!
+//! The memory of a sleeping object belongs to exactly one content of its database.
+//! Commits could be numbered in the database itself, but that would cost a write with
+//! each, and a restored copy would bring its number back with it. So the files
+//! themselves are asked, when they are closed and before they are opened again:
+//!
+//! * For the database and its log: inode, length, time of the last write and of the last
+//!   change. The last one cannot be set back: whoever writes, truncates, replaces,
+//!   restores or copies a file changes it, or the inode.
+//! * These times have steps, of 10 ms at most. What is written within the step of the
+//!   host's own last write shows in the bytes where every commit leaves a trace: the
+//!   header of the database, and the log's beginning. The log of an object that sleeps is
+//!   short, or was just folded to zeros.
+//!
+//! Folding is the one thing that happens to a database while its object sleeps. It looks
+//! whether the imprint fits, and takes a new one when it has folded. What does not fit
+//! stays so.
+//!
+//! Nothing here is written to the disk, and nothing has to be synced: an imprint is good
+//! as long as the process lives, or, written into the roll of a server that stopped in
+//! order, until the next server reads it. After a crash there are none. A power loss that
+//! takes back what was not synced cannot do harm either: a database is closed, and its
+//! imprint taken, only when all of its commits are durable.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::object_files::ObjectFiles;
+
+/// The header of a database.
+const HEADER_BYTES: u64 = 100;
+/// As much of a log as is looked at: more than one has that is not folded.
+const LOG_BYTES: u64 = 64 << 10;
+
+/// What the files of an object were like when the host had last closed them.
+#[derive(Clone, Debug)]
+pub struct Imprint(Arc<Mutex<Files>>);
+
+/// The files of an object, at one time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Files {
+    database: Option<Stamp>,
+    log: Option<Stamp>,
+    /// Of the bytes that each commit changes.
+    digest: [u8; 16],
+}
+
+/// What the file system knows of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    inode: u64,
+    bytes: u64,
+    written: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Imprint {
+    /// Takes the imprint of files that nobody has open.
+    pub fn take(files: &ObjectFiles) -> io::Result<Imprint> {
+        Ok(Imprint::of(Files::look(files)?))
+    }
+
+    pub fn of(files: Files) -> Imprint {
+        Imprint(Arc::new(Mutex::new(files)))
+    }
+
+    pub fn files(&self) -> Files {
+        self.0.lock().clone()
+    }
+
+    /// Are the files what they were?
+    pub fn fits(&self, files: &ObjectFiles) -> bool {
+        Files::look(files).is_ok_and(|now| now == *self.0.lock())
+    }
+
+    /// The host has worked on files that fitted.
+    pub fn renew(&self, files: &ObjectFiles) {
+        // One that is not renewed does not fit.
+        if let Ok(now) = Files::look(files) {
+            *self.0.lock() = now;
+        }
+    }
+}
+
+impl Files {
+    fn look(files: &ObjectFiles) -> io::Result<Files> {
+        let mut digest = Sha256::new();
+        let mut look = |file: Option<File>, bytes: u64| {
+            let Some(file) = file else {
+                return io::Result::Ok(None);
+            };
+            let stamp = Stamp::of(&file)?;
+            let mut content = Vec::new();
+            file.take(bytes).read_to_end(&mut content)?;
+            digest.update((content.len() as u64).to_le_bytes());
+            digest.update(&content);
+            Ok(Some(stamp))
+        };
+        let (database, log) = files.open_to_look()?;
+        let (database, log) = (look(database, HEADER_BYTES)?, look(log, LOG_BYTES)?);
+        let digest = digest.finalize();
+        Ok(Files {
+            database,
+            log,
+            digest: digest[..16].try_into().expect("it has 32 bytes"),
+        })
+    }
+}
+
+impl Stamp {
+    /// What the file system knows of this file now.
+    pub fn of(file: &File) -> io::Result<Stamp> {
+        let metadata = file.metadata()?;
+        Ok(Stamp {
+            inode: metadata.ino(),
+            bytes: metadata.len(),
+            written: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Every way to touch a file shows, and looking does not.
+
+    use std::path::Path;
+
+    use super::*;
+    use crate::storage::DataDir;
+
+    fn check(what: &str, touch: impl FnOnce(&Path, &Path)) {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::open(folder.path()).unwrap();
+        let files = data.object("c", "abcd").unwrap();
+        files.create().unwrap();
+        files.open_wal().unwrap().set_len(8192).unwrap();
+        let imprint = Imprint::take(&files).unwrap();
+        assert!(imprint.fits(&files), "{what}");
+        let again = Imprint::of(
+            serde_json::from_str(&serde_json::to_string(&imprint.files()).unwrap()).unwrap(),
+        );
+        assert!(again.fits(&files), "{what}");
+        let (database, log) = (files.database_path(), files.database_path());
+        touch(&database, &log.with_extension("sqlite-wal"));
+        assert!(!imprint.fits(&files), "{what}");
+        imprint.renew(&files);
+        assert!(imprint.fits(&files), "{what}");
+    }
+
+    #[test]
+    fn whoever_touches_a_file_changes_the_imprint() {
+        use std::os::unix::fs::FileExt;
+        let open = |path: &Path| File::options().write(true).open(path).unwrap();
+        check("the same bytes written over", |database, _| {
+            let bytes = std::fs::read(database).unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            open(database).write_all_at(&bytes, 0).unwrap();
+        });
+        check("a commit in the log, at once", |_, log| {
+            open(log).write_all_at(b"frame", 40).unwrap();
+        });
+        check("a change of the header, at once", |database, _| {
+            open(database).write_all_at(&[9], 27).unwrap();
+        });
+        check("a log that was removed", |_, log| {
+            std::fs::remove_file(log).unwrap()
+        });
+        check("another file in its place", |database, _| {
+            let aside = database.with_extension("aside");
+            std::fs::copy(database, &aside).unwrap();
+            std::fs::rename(&aside, database).unwrap();
+        });
+        check("a database that was removed", |database, _| {
+            std::fs::remove_file(database).unwrap();
+        });
+    }
+}

@@ -1,0 +1,315 @@
+// What code sees of the platform of objects. Each check gets the object that it runs in.
+
+function same(got, wanted, what = "") {
+  const [one, other] = [show(got), show(wanted)];
+  if (one !== other) throw new Error(`${what}: got ${one}, wanted ${other}`);
+}
+
+const show = (value) =>
+  JSON.stringify(value, (_, item) => {
+    if (Object.is(item, -0)) return "-0";
+    if (typeof item === "bigint") return `${item}n`;
+    if (item === undefined) return "undefined";
+    if (item instanceof Map || item instanceof Set) return [item.constructor.name, ...item];
+    if (item instanceof ArrayBuffer) return ["ArrayBuffer", ...new Uint8Array(item)];
+    if (ArrayBuffer.isView(item)) return [item.constructor.name, ...item];
+    return typeof item === "number" && !Number.isFinite(item) ? String(item) : item;
+  });
+
+async function failure(work) {
+  try {
+    await work();
+  } catch (error) {
+    return error;
+  }
+  throw new Error("it should have failed");
+}
+
+const message = async (work) => (await failure(work)).message;
+
+// Storage
+
+export async function clones({ ctx: { storage } }) {
+  const values = [
+    [undefined, null, true, 0, -0, 1.5, -7, 2 ** 40, -(2 ** 40), NaN, Infinity, "", "é€😀", "\ud800"],
+    [0n, -1n, 123456789012345678901234567890n, -(2n ** 64n)],
+    [new Uint8Array([1, 2]), new Int16Array([-5, 300]), new Float64Array([0.1]), new BigInt64Array([-3n])],
+    [new ArrayBuffer(3), new Uint8ClampedArray([9])],
+    new Map([[{ key: 1 }, new Set(["a", 1])], ["b", { deep: [[]] }]]),
+    { "": 1, __proto__: null, constructor: 2 },
+  ];
+  for (const value of values) {
+    storage.kv.put("value", value);
+    same(storage.kv.get("value"), value);
+    same(await storage.get("value"), value);
+  }
+  const date = new Date(1234567890123);
+  storage.kv.put("value", [date, /a+b/gi, Object("boxed"), new DataView(new Uint8Array([7, 8]).buffer)]);
+  const [time, pattern, boxed, view] = storage.kv.get("value");
+  same([time instanceof Date, time.getTime(), pattern.source, pattern.flags], [true, 1234567890123, "a+b", "gi"]);
+  same([boxed instanceof String, boxed.valueOf(), view.getUint8(1)], [true, "boxed", 8]);
+  const key = "__proto__";
+  storage.kv.put("value", JSON.parse(`{"${key}": 5}`));
+  same(Object.keys(storage.kv.get("value")), [key]);
+}
+
+export function clonesKeepIdentity({ ctx: { storage } }) {
+  const shared = { name: "shared" };
+  const value = { one: shared, other: shared, list: [new Date(5), shared] };
+  value.self = value;
+  storage.kv.put("value", value);
+  const got = storage.kv.get("value");
+  same([got.self === got, got.one === got.other, got.list[1] === got.one, got.one === shared], [true, true, true, false]);
+  same([got.one.name, got.list[0].getTime()], ["shared", 5]);
+}
+
+export function clonesOfErrors({ ctx: { storage } }) {
+  const cause = new RangeError("the cause");
+  storage.kv.put("value", new TypeError("a message", { cause }));
+  const got = storage.kv.get("value");
+  same([got instanceof TypeError, got.message, got.cause instanceof RangeError], [true, "a message", true]);
+  same(typeof got.stack, "string");
+}
+
+export async function whatHasNoClone({ ctx: { storage } }) {
+  for (const value of [() => 1, { deep: [Symbol("s")] }, Promise.resolve(), new WeakMap()]) {
+    const error = await failure(() => storage.put("value", value));
+    same([error.name, error.message.endsWith(" could not be cloned.")], ["DataCloneError", true]);
+  }
+  same(await storage.get("value"), undefined);
+}
+
+export async function keysAndValues({ ctx: { storage } }) {
+  await storage.put({ b: 2, a: 1, c: 3 });
+  same(await storage.get(["c", "a", "none"]), new Map([["a", 1], ["c", 3]]));
+  same([...(await storage.list({ reverse: true, limit: 2 })).keys()], ["c", "b"]);
+  same([...storage.kv.list({ prefix: "b" })], [["b", 2]]);
+  same(await storage.delete(["a", "b", "none"]), 2);
+  same(await message(() => storage.list({ limit: 0 })), "List limit must be positive.");
+  same(await message(() => storage.put("a", undefined)), "put() called with undefined value.");
+  same(await message(() => storage.list({ start: "a", startAfter: "a" })), "list() cannot be called with both start and startAfter values.");
+}
+
+export async function transactions({ ctx: { storage } }) {
+  const value = await storage.transaction(async (transaction) => {
+    await transaction.put("kept", 1);
+    await scheduler.wait(1);
+    await failure(() =>
+      storage.transaction(async () => {
+        await storage.put("kept", 2);
+        await scheduler.wait(1);
+        throw new Error("undo");
+      }),
+    );
+    return transaction.get("kept");
+  });
+  same([value, await storage.get("kept")], [1, 1]);
+  await storage.transaction(async (transaction) => {
+    await transaction.put("kept", 3);
+    transaction.rollback();
+    same(await message(() => transaction.get("kept")), "Cannot get() on rolled back transaction");
+  });
+  const undone = () =>
+    storage.transactionSync(() => {
+      storage.kv.put("kept", 4);
+      throw new RangeError("undo");
+    });
+  same((await failure(undone)).name, "RangeError");
+  same(storage.kv.get("kept"), 1);
+}
+
+export async function transactionsBesideEachOther({ ctx: { storage } }) {
+  const add = () =>
+    storage.transaction(async () => {
+      const before = (await storage.get("sum")) ?? 0;
+      await scheduler.wait(1);
+      await storage.put("sum", before + 1);
+    });
+  await Promise.all([add(), add(), add()]);
+  same(await storage.get("sum"), 3);
+}
+
+export function cursors({ ctx: { storage } }) {
+  const { sql } = storage;
+  sql.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT, b BLOB)");
+  const written = sql.exec("INSERT INTO t (v, b) VALUES ('one', x'0102'), ('two', NULL)");
+  same(written.rowsWritten, 2);
+  const cursor = sql.exec("SELECT v, b FROM t ORDER BY id");
+  same(cursor.columnNames, ["v", "b"]);
+  same(cursor.next(), { done: false, value: { v: "one", b: new Uint8Array([1, 2]).buffer } });
+  same(cursor.toArray(), [{ v: "two", b: null }]);
+  same([cursor.next().done, cursor.rowsRead], [true, 2]);
+  same([...sql.exec("SELECT id FROM t").raw()], [[1], [2]]);
+  same(sql.exec("SELECT count(*) AS n FROM t").one(), { n: 2 });
+  same(sql.exec("SELECT typeof(?1), typeof(?2), typeof(?3), ?4", 1, true, new Uint8Array(1), "s").raw().toArray(), [["real", "text", "blob", "s"]]);
+  same(sql.databaseSize > 4096, true);
+}
+
+export function manyRowsAreReadInParts({ ctx: { storage } }) {
+  const query = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100000) SELECT i, printf('%500d', i) AS v FROM n";
+  let sum = 0;
+  for (const { i } of storage.sql.exec(query)) sum += i;
+  same(sum, 5000050000);
+}
+
+export function cursorsThatNobodyReadsToTheEnd({ ctx: { storage } }) {
+  const numbers = JSON.stringify([...Array(200).keys()]);
+  const query = "SELECT value FROM json_each(?)";
+  for (let i = 0; i < 200; i++) storage.sql.exec(query, numbers).next();
+  const held = [...Array(100).keys()].map(() => storage.sql.exec(query, numbers));
+  for (const cursor of held) same(cursor.next().value, { value: 0 });
+  for (const cursor of held) same(cursor.toArray().length, 199);
+}
+
+export async function sqlErrors({ ctx: { storage: { sql } } }) {
+  same(await message(() => sql.exec("SELEC 1")), 'near "SELEC": syntax error at offset 0: SQLITE_ERROR');
+  same(await message(() => sql.exec("SELECT ?", 1n)), "Cannot convert a BigInt value to a number");
+  same(await message(() => sql.exec("SELECT 1 WHERE 0").one()), "Expected exactly one result from SQL query, but got no results.");
+}
+
+export async function alarmsNeedAHandler({ ctx: { storage } }) {
+  const needed = "Your Durable Object class must have an alarm() handler in order to call setAlarm()";
+  same(await message(() => storage.setAlarm(Date.now() + 1000)), needed);
+  same(await storage.getAlarm(), null);
+}
+
+// Identity
+
+export function ids({ ctx, env: { objects } }) {
+  const id = objects.idFromName("someone");
+  same([id.name, id.toString().length, id.equals(objects.idFromString(id.toString()))], ["someone", 64, true]);
+  same(objects.newUniqueId({ jurisdiction: "eu" }).equals(id), false);
+  same(objects.jurisdiction("us").get(id, { locationHint: "weur" }).id.equals(id), true);
+  same([objects.getByName("someone").name, "then" in objects.getByName("someone")], ["someone", false]);
+  same(ctx.id.equals(objects.idFromName(ctx.id.name)), true);
+  same(ctx.exports.Objects.idFromName("someone").equals(id), true);
+}
+
+// Calls
+
+export async function methods(object) {
+  const other = object.other();
+  same(await other.add(1, 2, 3), 6);
+  same(await other.version, 7);
+  same((await other.whoAmI()).name, "other");
+  same(await message(() => other.label()), 'The RPC receiver does not implement the method "label".');
+  same(await message(() => other.constructor()), "'constructor' is a reserved method and cannot be called over RPC.");
+  same(await message(() => other.toString()), 'The RPC receiver does not implement the method "toString".');
+}
+
+export async function callsCarryClones(object) {
+  const value = { date: new Date(5), map: new Map([[1, new Set([2n])]]), bytes: new Uint8Array([1]), undef: undefined };
+  const got = await object.other().echo(value);
+  same([got.date.getTime(), got.map, got.bytes, "undef" in got], [5, value.map, value.bytes, true]);
+  const error = await failure(() => object.other().echo(new (class Thing {})()));
+  same(error.message, 'Could not serialize object of type "Thing". This type does not support serialization.');
+}
+
+export async function callsInOrder(object) {
+  const other = object.other();
+  const got = await Promise.all([...Array(50).keys()].map((i) => other.echo(i)));
+  same(got, [...Array(50).keys()]);
+}
+
+export async function pipelining(object) {
+  const other = object.other();
+  same(await other.counter().add(5), 5);
+  same(await other.nested.deep.twice(21), 42);
+  const counter = await other.counter();
+  same([await counter.add(1), await counter.add(2)], [1, 3]);
+  counter[Symbol.dispose]();
+  same(await message(() => counter.add(1)), "RPC stub used after being disposed.");
+}
+
+export async function callbacks(object) {
+  const other = object.other();
+  same(await other.apply((a, b) => [a, b], 1, "x"), [1, "x"]);
+  let calls = 0;
+  await other.keep(() => ++calls);
+  same([await other.callKept(), await other.callKept(), calls], [1, 2, 2]);
+  const error = await failure(() => other.apply(() => Promise.reject(new RangeError("from the callback"))));
+  same([error instanceof RangeError, error.message], [true, "from the callback"]);
+}
+
+export async function errorsArriveWhole(object) {
+  const error = await failure(() => object.other().fail());
+  same([error instanceof TypeError, error.message, error.code, error.detail, error.remote], [true, "not like this", 17, { why: ["a", "b"] }, true]);
+  same(error.stack.includes("fail"), true);
+}
+
+export async function streamsInCalls(object) {
+  const other = object.other();
+  const large = new Response("x".repeat(300000)).body;
+  same(await other.length(large), 300000);
+  same(await new Response(await other.numbers(5)).text(), "0 1 2 3 4 ");
+}
+
+export async function messagesInCalls(object) {
+  const answer = await object.other().answer(new Request("http://x/", { method: "PUT", headers: { "x-test": "1" }, body: "b" }));
+  same([answer.status, answer.headers.get("x-answer"), await answer.text()], [201, "yes", "PUT 1"]);
+}
+
+export async function fetchOfAnother(object) {
+  const answer = await object.other().fetch("http://objects/objects/other/echo", { method: "POST", body: "hello" });
+  same([answer.status, await answer.text()], [200, "hello"]);
+  const error = await failure(() => object.other().fetch("http://objects/objects/other/throw"));
+  same([error instanceof RangeError, error.message, error.remote], [true, "thrown on purpose", true]);
+}
+
+// Sockets
+
+export async function pairsWithinAnObject() {
+  const [one, other] = Object.values(new WebSocketPair());
+  const got = [];
+  one.accept();
+  other.accept();
+  other.addEventListener("message", ({ data }) => other.send(`${data}!`));
+  one.addEventListener("message", ({ data }) => got.push(data));
+  const closed = new Promise((resolve) => other.addEventListener("close", resolve));
+  one.send("hello");
+  await scheduler.wait(1);
+  one.close(4000, "enough");
+  const { code, reason } = await closed;
+  same([got, code, reason], [["hello!"], 4000, "enough"]);
+}
+
+export async function socketsBetweenObjects({ env: { sockets } }) {
+  const { webSocket, status } = await sockets.getByName("far").fetch("http://sockets/", { headers: { Upgrade: "websocket" } });
+  same(status, 101);
+  const heard = [];
+  let hear;
+  webSocket.addEventListener("message", ({ data }) => {
+    heard.push(data);
+    hear?.();
+  });
+  webSocket.accept();
+  const next = async (count) => {
+    while (heard.length < count) await new Promise((resolve) => (hear = resolve));
+  };
+  await next(1);
+  webSocket.send("tags");
+  await next(2);
+  webSocket.close(1000, "done");
+  same(heard, ["of 1", "all none"]);
+}
+
+export async function tooManyTags({ ctx }) {
+  const [, server] = Object.values(new WebSocketPair());
+  const tags = [...Array(11).keys()].map(String);
+  same(await message(() => ctx.acceptWebSocket(server, tags)), "a Hibernatable WebSocket cannot have more than 10 tags");
+}
+
+// Sections
+
+export async function sections({ ctx }) {
+  const order = [];
+  const value = await ctx.blockConcurrencyWhile(async () => {
+    await ctx.blockConcurrencyWhile(async () => {
+      await scheduler.wait(1);
+      order.push("inner");
+    });
+    order.push("outer");
+    return 5;
+  });
+  same([value, order], [5, ["inner", "outer"]]);
+}

@@ -1,0 +1,216 @@
+//! Does a Cloudflare project run as it lies there?
+
+use promises::{Development, until};
+
+use crate::answers;
+
+const WRANGLER: &str = r#"{
+  // A comment, and trailing commas.
+  "name": "counter",
+  "main": "src/index.ts",
+  "compatibility_date": "2026-11-01",
+  "vars": { "GREETING": "hello // you", "LIMIT": 3 },
+  "kv_namespaces": [{ "binding": "CACHE", "id": "1" }],
+  "durable_objects": { "bindings": [{ "name": "COUNTER", "class_name": "Counter" }] },
+  "migrations": [{ "tag": "v1", "new_sqlite_classes": ["Counter"] }],
+}
+"#;
+
+const INDEX: &str = r#"
+import { DurableObject } from "cloudflare:workers";
+import { greeting } from "./greeting";
+import note from "./note.txt";
+
+interface Env { COUNTER: any; GREETING: string; LIMIT: number; SECRET?: string; CACHE: any }
+
+export class Counter extends DurableObject<Env> {
+  increment(by: number): number {
+    const value = (this.ctx.storage.kv.get<number>("value") ?? 0) + by;
+    this.ctx.storage.kv.put("value", value);
+    return value;
+  }
+}
+
+export default {
+  async fetch(request: Request, env: Env): Promise<Response> {
+    const { pathname } = new URL(request.url);
+    switch (pathname) {
+      case "/greeting": return new Response(greeting);
+      case "/env": return Response.json([env.GREETING, env.LIMIT + 1, env.SECRET ?? null]);
+      case "/note": return new Response(note);
+      case "/cache": return new Response(await env.CACHE.get("x"));
+    }
+    return new Response(String(await env.COUNTER.getByName(pathname).increment(2)));
+  },
+};
+"#;
+
+fn project() -> Development {
+    let dev = Development::default();
+    dev.write("w/wrangler.jsonc", WRANGLER);
+    dev.write("w/.dev.vars", "SECRET=from a file\n");
+    dev.write("w/src/index.ts", INDEX);
+    dev.write("w/src/note.txt", "a text that is imported");
+    dev.write(
+        "w/src/greeting.ts",
+        "export const greeting: string = \"one\";",
+    );
+    dev
+}
+
+#[tokio::test]
+async fn slow_a_project_is_served_as_it_lies_there_and_edited() {
+    let dev = project();
+    let abide = dev.worker("w", &[]);
+    assert_eq!(abide.get("/greeting").await.ok(), "one");
+    assert_eq!(abide.get("/alice").await.ok(), "2");
+    assert_eq!(abide.get("/alice").await.ok(), "4");
+    assert_eq!(abide.get("/note").await.ok(), "a text that is imported");
+    let expected = r#"["hello // you",4,"from a file"]"#;
+    assert_eq!(abide.get("/env").await.ok(), expected);
+
+    // What abide lacks is named at the start, and when it is used.
+    let log = abide.log();
+    assert!(
+        log.contains("wrangler.jsonc:7:21: the binding \"CACHE\" leads to a KV namespace"),
+        "{log}"
+    );
+    let refused = abide.get("/cache").await;
+    assert_eq!(refused.status, 500);
+    assert!(
+        refused.text().contains("env.CACHE leads to a KV namespace"),
+        "{refused:?}"
+    );
+
+    // An edit, a mistake, and its end.
+    dev.write("w/src/greeting.ts", "export const greeting = \"two\";");
+    answers(&abide, "/greeting", "two").await;
+    dev.write("w/src/greeting.ts", "export const greeting = ;");
+    until("the failure shows", async || {
+        let answer = abide.get("/greeting").await;
+        assert_eq!(answer.ok(), "two");
+        answer.header("abide-build") == Some("failed")
+    })
+    .await;
+    let log = abide.log();
+    assert!(log.contains("src/greeting.ts:1:24"), "{log}");
+    dev.write("w/src/greeting.ts", "export const greeting = \"three\";");
+    answers(&abide, "/greeting", "three").await;
+    assert_eq!(abide.get("/greeting").await.header("abide-build"), None);
+
+    // The object kept its data, and secrets may change.
+    assert_eq!(abide.get("/alice").await.ok(), "6");
+    dev.write("w/.dev.vars", "SECRET=another\n");
+    answers(&abide, "/env", r#"["hello // you",4,"another"]"#).await;
+}
+
+#[tokio::test]
+async fn slow_a_first_bundle_that_fails_is_shown_to_clients() {
+    let dev = project();
+    dev.write("w/src/greeting.ts", "export const greeting = ;");
+    let abide = dev.worker("w", &[]);
+    let answer = abide.get("/greeting").await;
+    assert_eq!(answer.status, 503);
+    assert!(answer.text().contains("src/greeting.ts:1:24"), "{answer:?}");
+    dev.write(
+        "w/src/greeting.ts",
+        "throw new Error(\"at the top\"); export const greeting = 1;",
+    );
+    until("what the top level throws is shown", async || {
+        abide.get("/greeting").await.text().contains("at the top")
+    })
+    .await;
+    dev.write("w/src/greeting.ts", "export const greeting = \"mended\";");
+    answers(&abide, "/greeting", "mended").await;
+}
+
+#[tokio::test]
+async fn slow_a_class_that_is_not_exported_is_named_with_its_binding() {
+    let dev = project();
+    dev.write(
+        "w/src/index.ts",
+        INDEX.replace("export class Counter", "export class Countr"),
+    );
+    let refusal = dev.worker_refusal("w");
+    refusal.names(&[
+        "binding \"COUNTER\" and migration \"v1\"",
+        "class \"Counter\" is not exported by",
+        "it exports \"Countr\": is that meant?",
+    ]);
+}
+
+#[tokio::test]
+async fn slow_a_worker_without_a_gateway_leaves_the_default_route_open() {
+    let dev = Development::default();
+    dev.write(
+        "w/wrangler.jsonc",
+        WRANGLER.replace("src/index.ts", "index.js"),
+    );
+    dev.write(
+        "w/index.js",
+        "export class Counter {\n  constructor(state) { this.state = state; }\n  fetch() { return \
+         new Response(this.state.id.name); }\n}",
+    );
+    let abide = dev.worker("w", &[]);
+    assert_eq!(abide.get("/Counter/alice").await.ok(), "alice");
+    let log = abide.log();
+    assert!(log.contains("has no default export with fetch()"), "{log}");
+}
+
+#[tokio::test]
+async fn slow_static_files_come_before_the_gateway() {
+    let dev = project();
+    let assets = "\"main\": \"src/index.ts\", \"assets\": { \"directory\": \"public\" },";
+    dev.write(
+        "w/wrangler.jsonc",
+        WRANGLER.replace("\"main\": \"src/index.ts\",", assets),
+    );
+    dev.write("w/public/index.html", "<p>the page</p>");
+    dev.write("w/secret.txt", "not for clients");
+    std::os::unix::fs::symlink("../secret.txt", dev.path("w/public/link.txt")).expect("a link");
+    let abide = dev.worker("w", &[]);
+    let page = abide.get("/").await;
+    assert_eq!(page.text(), "<p>the page</p>");
+    assert_eq!(
+        page.header("content-type"),
+        Some("text/html; charset=utf-8")
+    );
+    let etag = page
+        .header("etag")
+        .expect("a mark of the content")
+        .to_owned();
+    assert_eq!(abide.get("/greeting").await.ok(), "one");
+    // Whoever asks past the folder reaches the gateway, as for any other path.
+    for path in ["/%2e%2e/secret.txt", "/link.txt"] {
+        let answer = abide.get(path).await;
+        assert!(
+            !answer.text().contains("not for clients"),
+            "{path}: {answer:?}"
+        );
+    }
+    dev.write("w/public/index.html", "<p>another page</p>");
+    let other = abide.get("/").await;
+    assert_eq!(other.text(), "<p>another page</p>");
+    assert_ne!(other.header("etag"), Some(&*etag));
+}
+
+#[tokio::test]
+async fn slow_a_new_project_is_served_at_once() {
+    let dev = Development::default();
+    for (lang, template, path, expected) in [
+        ("js", "counter", "/alice", "0\n"),
+        ("ts", "counter", "/alice", "0\n"),
+        ("js", "chat", "/chat/kitchen", "<!doctype html>"),
+        ("ts", "chat", "/chat/kitchen", "<!doctype html>"),
+    ] {
+        let name = format!("{lang}-{template}");
+        let made = dev
+            .command(&["new", "--lang", lang, "--template", template], &name)
+            .output()
+            .expect("abide runs");
+        assert!(made.status.success(), "{made:?}");
+        let abide = dev.worker(&name, &[]);
+        let text = abide.get(path).await.ok();
+        assert!(text.to_lowercase().starts_with(expected), "{name}: {text}");
+    }
+}

@@ -1,0 +1,232 @@
+//! Does a class that was written for Cloudflare find here what it finds there?
+//!
+//! What code sees by itself is checked in JavaScript, see ../javascript/checks.mjs.
+
+use promises::{Abide, Said, Site, WebSocket, javascript_gateway, until, whole};
+
+/// Names a promise, and the check that holds it.
+macro_rules! checks {
+    ($($promise:ident: $check:literal,)*) => {
+        $(
+            #[tokio::test]
+            async fn $promise() {
+                let abide = Site::javascript("").serve();
+                let answer = abide.get(concat!("/objects/a/", $check)).await;
+                assert_eq!(answer.text(), "ok", "{}", abide.log());
+            }
+        )*
+    };
+}
+
+checks! {
+    values_are_kept_as_structured_clones: "clones",
+    a_clone_keeps_what_is_the_same_the_same: "clonesKeepIdentity",
+    errors_are_kept: "clonesOfErrors",
+    what_has_no_clone_is_refused: "whatHasNoClone",
+    keys_and_values_are_kept_in_order: "keysAndValues",
+    transactions_are_undone_or_kept: "transactions",
+    transactions_beside_each_other_are_one_after_the_other: "transactionsBesideEachOther",
+    cursors_give_rows_in_every_shape: "cursors",
+    many_rows_are_never_in_memory_at_once: "manyRowsAreReadInParts",
+    cursors_that_nobody_reads_are_closed: "cursorsThatNobodyReadsToTheEnd",
+    errors_of_sql_have_cloudflares_text: "sqlErrors",
+    an_alarm_needs_its_handler: "alarmsNeedAHandler",
+    ids_are_made_and_compared: "ids",
+    methods_and_properties_are_called: "methods",
+    calls_carry_what_can_be_cloned: "callsCarryClones",
+    calls_arrive_in_order: "callsInOrder",
+    a_result_is_called_before_it_is_there: "pipelining",
+    functions_are_called_back: "callbacks",
+    errors_of_a_call_arrive_whole: "errorsArriveWhole",
+    calls_carry_streams: "streamsInCalls",
+    calls_carry_requests_and_responses: "messagesInCalls",
+    a_stub_is_fetched: "fetchOfAnother",
+    a_pair_of_sockets_connects_code_with_itself: "pairsWithinAnObject",
+    a_socket_connects_objects: "socketsBetweenObjects",
+    too_many_tags_are_refused: "tooManyTags",
+    sections_lie_in_each_other: "sections",
+}
+
+#[tokio::test]
+async fn an_object_counts_on_after_a_kill() {
+    let site = Site::javascript("");
+    let abide = site.serve();
+    for count in 1..=3 {
+        assert_eq!(abide.get("/objects/a/count").await.number(), count);
+    }
+    abide.kill();
+    assert_eq!(site.serve().get("/objects/a/count").await.number(), 4);
+}
+
+#[tokio::test]
+async fn what_is_thrown_reaches_the_client_and_the_log_and_leaves_the_object() {
+    let abide = Site::javascript("").serve();
+    assert_eq!(abide.get("/objects/a/count").await.number(), 1);
+    let answer = abide.get("/objects/a/throw").await;
+    answer.is_error("exception", "RangeError: thrown on purpose");
+    let answer = abide.get("/objects/a/throw-text").await;
+    answer.is_error("exception", "only a text");
+    let answer = abide.get("/objects/a/no-response").await;
+    answer.is_error("exception", "did not resolve to 'Response'");
+    assert_eq!(abide.get("/objects/a/later").await.ok(), "ok");
+    let log = abide.later_log();
+    until("the stacks are in the log", async || {
+        let log = log();
+        [
+            "RangeError: thrown on purpose",
+            "at fetch (",
+            "at failing (",
+        ]
+        .iter()
+        .all(|part| log.contains(part))
+    })
+    .await;
+    assert_eq!(abide.get("/objects/a/count").await.number(), 2);
+}
+
+#[tokio::test]
+async fn an_event_goes_on_when_another_completes_what_it_waits_for() {
+    let abide = Site::javascript("").serve();
+    let client = abide.client();
+    let waiting = tokio::spawn(async move { client.get("/objects/a/wait").await });
+    until("it is released", async || {
+        abide.get("/objects/a/release").await.ok();
+        waiting.is_finished()
+    })
+    .await;
+    assert_eq!(waiting.await.expect("an answer").ok(), "released");
+}
+
+#[tokio::test]
+async fn bodies_of_all_sizes_come_back() {
+    let abide = Site::javascript("").serve();
+    for size in [0, 1, 65_536, 3_000_000] {
+        let body: Vec<u8> = (0..size).map(|at: u32| (at % 251) as u8).collect();
+        let answer = abide.post("/objects/a/echo", body.clone()).await;
+        assert_eq!(answer.status, 200);
+        assert!(answer.body == body, "{size} bytes");
+    }
+    // What nobody reads hinders nobody.
+    let body = whole(vec![7; 1_000_000]);
+    let answer = abide
+        .ask(promises::Protocol::Http1, "POST", "/objects/a/unread", body)
+        .await;
+    assert_eq!(answer.expect("an answer").ok(), "not read");
+}
+
+#[tokio::test]
+async fn code_learns_that_its_client_has_left() {
+    let abide = Site::javascript("").serve();
+    let client = abide.client();
+    let asking = tokio::spawn(async move { client.try_post("/objects/a/until-left").await });
+    // It waits by then, or is told as soon as it does.
+    abide.get("/objects/a/left").await.ok();
+    asking.abort();
+    until("the signal is there", async || {
+        abide.get("/objects/a/left").await.ok() == "1"
+    })
+    .await;
+    let mut endless = abide.open("/objects/a/endless").await;
+    assert_eq!(endless.read(5).await.expect("the first chunk"), b"begun");
+    drop(endless);
+    until("the stream is cancelled", async || {
+        abide.get("/objects/a/cancelled").await.ok() == "1"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_class_without_a_base_class_runs_and_cannot_be_called() {
+    let abide = Site::javascript("").serve();
+    assert_eq!(abide.get("/old/a/").await.ok(), "1");
+    let refused = abide.get("/old/a/").await.ok();
+    assert!(refused.contains("does not support RPC"), "{refused}");
+    assert_eq!(abide.get("/old/a/").await.ok(), "3");
+}
+
+/// What a kind of work leaves behind for good would be there a thousand times.
+#[tokio::test]
+async fn nothing_that_an_object_does_stays_in_its_memory() {
+    let abide = Site::javascript("").serve();
+    let works = ["storage", "sql", "calls", "counters", "requests", "timers"];
+    for work in works {
+        let path = format!("/objects/a/busy?with={work}");
+        let objects = async || abide.get("/objects/a/objects-in-memory").await.number();
+        for _ in 0..20 {
+            abide.get(&path).await.ok();
+        }
+        let before = objects().await;
+        for _ in 0..500 {
+            abide.get(&path).await.ok();
+        }
+        let after = objects().await;
+        assert!(after < before + 400, "{work}: {before}, then {after}");
+    }
+}
+
+async fn socket(abide: &Abide, query: &str) -> WebSocket {
+    WebSocket::open(abide, &format!("/sockets/room/{query}")).await
+}
+
+#[tokio::test]
+async fn a_socket_hibernates_and_keeps_its_attachment_and_tags() {
+    let abide = Site::javascript("[limits]\nidle_timeout_ms = 50").serve();
+    let mut ada = socket(&abide, "?tag=ada").await;
+    assert_eq!(ada.text().await, "of 1");
+    let mut bob = socket(&abide, "?tag=bob").await;
+    assert_eq!(bob.text().await, "of 2");
+    assert_eq!(ada.ask("attachment").await, "0 x");
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    assert_eq!(ada.ask("attachment").await, "0 x");
+    assert_eq!(bob.ask("tags").await, "all bob");
+    ada.send("hello").await;
+    assert_eq!(
+        (ada.text().await, bob.text().await),
+        ("hello".into(), "hello".into())
+    );
+    bob.send_binary(vec![1, 2]).await;
+    assert!(matches!(bob.next().await, Said::Binary(bytes) if *bytes == [2, 3]));
+    ada.send("throw").await;
+    ada.close(4002, "bye").await;
+    assert_eq!(bob.text().await, "gone 4002 bye");
+    assert!(matches!(ada.next().await, Said::Close(4002, reason) if reason == "bye"));
+    bob.send("close").await;
+    assert!(matches!(bob.next().await, Said::Close(4001, reason) if reason == "as you wish"));
+}
+
+#[tokio::test]
+async fn a_socket_without_hibernation_is_heard_by_listeners() {
+    let abide = Site::javascript("").serve();
+    let mut plain = socket(&abide, "?plain=1").await;
+    assert_eq!(plain.text().await, "of 0");
+    assert_eq!(plain.ask("hello").await, "plain hello");
+    plain.close(4003, "bye").await;
+    assert!(matches!(plain.next().await, Said::Close(4003, reason) if reason == "bye"));
+    let mut other = socket(&abide, "?tag=x").await;
+    assert_eq!(other.text().await, "of 1");
+    other.send("abort").await;
+    assert!(matches!(
+        other.next().await,
+        Said::Close(1006, _) | Said::Gone
+    ));
+}
+
+#[tokio::test]
+async fn a_worker_stands_before_its_objects() {
+    let component = javascript_gateway();
+    let abide = Site::javascript(&format!("[gateway]\ncomponent = {component:?}")).serve();
+    assert_eq!(abide.get("/objects/a/count").await.status, 403);
+    let count = abide.get("/objects/a/count?key=sesame").await;
+    assert_eq!(count.header("x-by"), Some("gateway"));
+    assert_eq!(count.number(), 1);
+    assert_eq!(abide.get("/version/a?key=sesame").await.ok(), "7");
+    let body = vec![b'x'; 1_000_000];
+    let echo = abide.post("/objects/a/echo?key=sesame", body.clone()).await;
+    assert!(echo.body == body);
+    let failed = abide.get("/objects/a/throw?key=sesame").await;
+    failed.is_error("exception", "RangeError: thrown on purpose");
+    // The client and the object speak to each other, past the gateway.
+    let mut ada = socket(&abide, "?tag=ada&key=sesame").await;
+    assert_eq!(ada.text().await, "of 1");
+    assert_eq!(ada.ask("tags").await, "all ada");
+}
