@@ -103,6 +103,21 @@ impl Abide {
         self.log.text()
     }
 
+    /// Waits until the log has these words: a line may arrive after the answer that it
+    /// belongs to.
+    pub async fn says(&self, words: &str) {
+        let begin = Instant::now();
+        while !self.log().contains(words) {
+            let waited = begin.elapsed();
+            assert!(
+                waited < DEADLINE,
+                "{words:?} is not in the log:\n{}",
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// Reads the log, also when the test has parted with the server.
     pub fn later_log(&self) -> impl Fn() -> String + use<> {
         let text = self.log.text.clone();

@@ -342,7 +342,7 @@ async fn an_index_that_was_lost_or_damaged_is_made_anew() {
         for n in 0..50 {
             ran(&abide, &format!("r{round}-{n}"), 1).await;
         }
-        assert!(abide.log().contains("looked for alarms in all databases"));
+        abide.says("looked for alarms in all databases").await;
         assert!(abide.stop().await.success());
     }
 }

@@ -367,6 +367,7 @@ fn a_cached_component_that_was_swapped_or_damaged_is_compiled_anew() {
         });
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         assert_eq!(runtime.block_on(abide.get("/a/x")).ok(), text);
+        runtime.block_on(abide.says("serving http"));
         abide.log()
     };
     let kept = || {

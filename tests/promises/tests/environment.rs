@@ -132,10 +132,7 @@ async fn a_changed_value_takes_effect_while_somebody_develops() {
     dev.write("abide.toml", class("env = { MODE = \"two\" }"));
     answers("two").await;
     dev.write("abide.toml", class("env = { MODE = 3 }"));
-    until("the mistake is told", async || {
-        abide.log().contains("the older configuration stays")
-    })
-    .await;
+    abide.says("the older configuration stays").await;
     answers("two").await;
     dev.write("abide.toml", class(""));
     answers("(none)").await;

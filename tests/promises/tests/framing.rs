@@ -105,10 +105,7 @@ async fn a_stream_keeps_the_length_that_it_promises_or_breaks() {
                 .is_error("exception", "content-length");
         }
     }
-    until("the log says why", async || {
-        abide.log().contains("content-length promised")
-    })
-    .await;
+    abide.says("content-length promised").await;
 }
 
 #[tokio::test]
@@ -289,10 +286,7 @@ async fn a_malformed_body_is_never_a_success() {
         let is_whole = answer.starts_with("HTTP/1.1 200") && answer.ends_with("0\r\n\r\n");
         assert!(!is_whole, "{rest:?}: {answer}");
     }
-    until("the log says why", async || {
-        abide.log().contains("the request's body broke off")
-    })
-    .await;
+    abide.says("the request's body broke off").await;
 }
 
 #[tokio::test]

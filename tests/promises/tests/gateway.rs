@@ -131,15 +131,9 @@ async fn a_client_that_leaves_is_noticed() {
     let abide = served("");
     let client = abide.client();
     let asked = tokio::spawn(async move { client.get("/own/left").await });
-    until("it is held", async || {
-        abide.log().contains("holding a request")
-    })
-    .await;
+    abide.says("holding a request").await;
     asked.abort();
-    until("it is told", async || {
-        abide.log().contains("a caller has left: true")
-    })
-    .await;
+    abide.says("a caller has left: true").await;
 }
 
 #[tokio::test]
@@ -321,10 +315,7 @@ async fn a_server_with_a_gateway_stops_in_order() {
     let abide = site.serve();
     let client = abide.client();
     let held = tokio::spawn(async move { client.get("/own/hold?ms=500").await });
-    until("it is held", async || {
-        abide.log().contains("holding a request")
-    })
-    .await;
+    abide.says("holding a request").await;
     let stopped = abide.stop().await;
     assert!(stopped.success(), "{stopped:?}");
     assert_eq!(held.await.expect("no panic").ok(), "held");

@@ -245,10 +245,7 @@ async fn the_log_in_json_is_json_line_by_line() {
         .get("/fixture/a/print?out=%22quoted%22&err=%1b[31mred")
         .await
         .ok();
-    until("the log has the line", async || {
-        abide.log().contains("quoted")
-    })
-    .await;
+    abide.says("quoted").await;
     for line in abide.log().lines() {
         serde_json::from_str::<serde_json::Value>(line)
             .unwrap_or_else(|error| panic!("{error}: {line}"));

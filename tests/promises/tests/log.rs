@@ -153,10 +153,7 @@ async fn what_an_object_prints_too_much_is_counted_and_dropped() {
         .get("/fixture/a/print?out=afterwards&err=x")
         .await
         .ok();
-    until("the log says how much is missing", async || {
-        abide.log().contains("lines of this object were dropped")
-    })
-    .await;
+    abide.says("lines of this object were dropped").await;
     let log = abide.log();
     let printed = log
         .lines()
@@ -182,7 +179,7 @@ async fn what_an_object_prints_too_much_is_counted_and_dropped() {
     assert!(told.len() <= 3, "{told:?}");
     // Another object's lines are not affected.
     abide.get("/fixture/b/print?out=from-b&err=x").await.ok();
-    until("b's line is there", async || abide.log().contains("from-b")).await;
+    abide.says("from-b").await;
 }
 
 fn hex(text: &str) -> String {
@@ -201,7 +198,7 @@ async fn what_an_object_prints_stays_readable_and_in_its_line() {
     let forging = "harmless\rINFO forged by return\x1b[2J\u{9b}2J\x07\u{85}end\n";
     let path = format!("/fixture/a/print-hex?at-once=1000&bytes={}", hex(forging));
     assert_eq!(abide.get(&path).await.status, 200);
-    until("all is logged", async || abide.log().contains("harmless")).await;
+    abide.says("harmless").await;
     let log = abide.log();
     assert_eq!(log.matches(text.trim_end()).count(), 3, "{log}");
     assert!(!log.contains('\u{fffd}'), "{log}");
@@ -232,10 +229,7 @@ async fn a_storm_of_traps_does_not_fill_the_log() {
     futures::future::join_all(storm).await;
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     abide.get("/fixture/a/trap").await.is_error("reset", "");
-    until("the log says how much is missing", async || {
-        abide.log().contains("were dropped")
-    })
-    .await;
+    abide.says("were dropped").await;
     let told = abide.log().matches("trapped and was reset").count();
     let allowed = 1_000 + 100 * (begin.elapsed().as_secs() as usize + 1);
     assert!(told <= allowed, "{told} lines where {allowed} are allowed");

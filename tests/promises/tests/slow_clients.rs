@@ -280,10 +280,7 @@ async fn answers_that_nobody_takes_are_bounded() {
         grown < 60_000_000,
         "the host holds {grown} bytes that nobody takes"
     );
-    until("the log says why", async || {
-        abide.log().contains("not yet taken")
-    })
-    .await;
+    abide.says("not yet taken").await;
     drop(connections);
     until("there is room again", async || {
         abide.get("/fixture/a/bytes?bytes=9000000").await.status == 200
@@ -303,10 +300,7 @@ async fn silent_connections_make_room_for_new_ones() {
             connection.read_until("HTTP/1.1 200 OK").await;
         }
     }
-    until("the log says so", async || {
-        abide.log().contains("connections_max")
-    })
-    .await;
+    abide.says("connections_max").await;
     assert_eq!(abide.log().matches("connections_max").count(), 1);
 }
 

@@ -216,10 +216,7 @@ async fn a_client_that_does_not_read_is_given_up_and_others_are_served() {
         grown < 120_000_000,
         "{grown} bytes for a client that does not read"
     );
-    until("the operator is told", async || {
-        abide.log().contains("does not read what it is sent")
-    })
-    .await;
+    abide.says("does not read what it is sent").await;
     assert_eq!(other.ask("hello").await, "hello");
     // It gets what was under way, and an end.
     while let Some(frame) = slow.next().await {

@@ -320,10 +320,7 @@ async fn an_error_in_a_handler_closes_nothing() {
     let mut socket = WebSocket::open(&abide, "/fixture/a/ws").await;
     socket.send("/fail on purpose").await;
     assert_eq!(socket.ask("still here").await, "still here");
-    until("the operator is told", async || {
-        abide.log().contains("on purpose")
-    })
-    .await;
+    abide.says("on purpose").await;
 }
 
 #[tokio::test]
@@ -335,12 +332,7 @@ async fn an_event_timeout_ends_the_wait_for_a_handler() {
         "Some(50)"
     );
     assert_eq!(socket.ask("/sleep 300").await, "slept", "in the background");
-    until("the operator is told", async || {
-        abide
-            .log()
-            .contains("longer than the event timeout of 50 ms")
-    })
-    .await;
+    abide.says("longer than the event timeout of 50 ms").await;
     assert_eq!(ask(&abide, "a", "what=event-timeout&ms=0").await, "None");
     let answer = abide
         .get("/fixture/a/sockets?what=event-timeout&ms=604800001")

@@ -109,10 +109,7 @@ async fn a_new_certificate_is_shown_and_a_broken_one_is_not() {
     .await;
     assert!(connect(&abide, &old, &[]).await.is_err());
     write(site.folder(), "no certificate", "no key");
-    until("the log says why", async || {
-        abide.log().contains("certificate before stays")
-    })
-    .await;
+    abide.says("certificate before stays").await;
     assert!(connect(&abide, &new, &[]).await.is_ok());
     let newest = certify(site.folder());
     until("it is mended", async || {

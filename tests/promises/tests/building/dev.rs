@@ -104,9 +104,8 @@ async fn a_build_that_fails_is_shown_and_the_older_code_answers() {
         answer.header("abide-build") == Some("failed")
     })
     .await;
-    let log = abide.log();
-    assert!(log.contains("this is broken: by a test"), "{log}");
-    assert!(log.contains("the older code answers"), "{log}");
+    abide.says("this is broken: by a test").await;
+    abide.says("the older code answers").await;
 
     dev.source("o", "counter", "mended");
     dev.remove("o/broken");
@@ -168,7 +167,7 @@ async fn the_configuration_is_read_again() {
         answer.header("abide-build") == Some("failed")
     })
     .await;
-    assert!(abide.log().contains("abide.toml:1"), "{}", abide.log());
+    abide.says("abide.toml:1").await;
 
     let route = "[[routes]]\npath = \"/{name}\"\nclass = \"b\"\n";
     dev.write(
@@ -190,7 +189,7 @@ async fn the_configuration_is_read_again() {
         abide.get("/b/x").await.header("abide-build") == Some("failed")
     })
     .await;
-    assert!(abide.log().contains("memory_bytes_max"), "{}", abide.log());
+    abide.says("memory_bytes_max").await;
     dev.write("abide.toml", class("b"));
     answers(&abide, "/b/x", "hello").await;
 }
@@ -211,10 +210,7 @@ async fn another_address_and_other_data_are_taken_while_it_runs() {
     let address = free.local_addr().expect("an address").to_string();
     // In use: what was served is served.
     dev.write("abide.toml", config(&address, "two"));
-    until("the refusal is said", async || {
-        abide.log().contains("cannot listen on")
-    })
-    .await;
+    abide.says("cannot listen on").await;
     assert_eq!(abide.get("/a/x").await.ok(), "a");
     drop(free);
     dev.write("abide.toml", config(&address, "two") + "\n");
@@ -393,11 +389,7 @@ async fn slow_source_in_rust_is_built_from_what_is_there() {
         abide.get("/counter/x").await.header("abide-build") == Some("failed")
     })
     .await;
-    assert!(
-        abide.log().contains("unexpected closing delimiter"),
-        "{}",
-        abide.log()
-    );
+    abide.says("unexpected closing delimiter").await;
     let two = "durable_object::export! { \"alpha\" => Counter, \"beta\" => Counter }";
     let several = saying("several").replace("durable_object::export!(Counter);", two);
     fs::write(one.join("src/lib.rs"), several).expect("source");
@@ -406,10 +398,7 @@ async fn slow_source_in_rust_is_built_from_what_is_there() {
 
     let nothing = saying("nothing").replace("durable_object::export!(Counter);", "");
     fs::write(one.join("src/lib.rs"), nothing).expect("source");
-    until("the missing export is said", async || {
-        abide.log().contains("is durable_object::export! missing")
-    })
-    .await;
+    abide.says("is durable_object::export! missing").await;
     assert_eq!(abide.get("/alpha/x").await.ok(), "several");
 
     assert_eq!(fs::read(one.join("Cargo.lock")).expect("a lock file"), lock);

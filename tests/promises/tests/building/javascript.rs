@@ -70,11 +70,9 @@ async fn slow_a_project_is_served_as_it_lies_there_and_edited() {
     assert_eq!(abide.get("/env").await.ok(), expected);
 
     // What abide lacks is named at the start, and when it is used.
-    let log = abide.log();
-    assert!(
-        log.contains("wrangler.jsonc:7:21: the binding \"CACHE\" leads to a KV namespace"),
-        "{log}"
-    );
+    abide
+        .says("wrangler.jsonc:7:21: the binding \"CACHE\" leads to a KV namespace")
+        .await;
     let refused = abide.get("/cache").await;
     assert_eq!(refused.status, 500);
     assert!(
@@ -92,8 +90,7 @@ async fn slow_a_project_is_served_as_it_lies_there_and_edited() {
         answer.header("abide-build") == Some("failed")
     })
     .await;
-    let log = abide.log();
-    assert!(log.contains("src/greeting.ts:1:24"), "{log}");
+    abide.says("src/greeting.ts:1:24").await;
     dev.write("w/src/greeting.ts", "export const greeting = \"three\";");
     answers(&abide, "/greeting", "three").await;
     assert_eq!(abide.get("/greeting").await.header("abide-build"), None);
@@ -153,8 +150,7 @@ async fn slow_a_worker_without_a_gateway_leaves_the_default_route_open() {
     );
     let abide = dev.worker("w", &[]);
     assert_eq!(abide.get("/Counter/alice").await.ok(), "alice");
-    let log = abide.log();
-    assert!(log.contains("has no default export with fetch()"), "{log}");
+    abide.says("has no default export with fetch()").await;
 }
 
 #[tokio::test]
