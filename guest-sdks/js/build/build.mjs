@@ -8,48 +8,27 @@ import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
-import { smaller } from "./alias.mjs";
-import { contexts } from "./contexts.mjs";
-import { features } from "./features.mjs";
+import { complete } from "./complete.mjs";
+import { inEngine, sdk, source } from "./engine.mjs";
 import { component as inModules } from "./modules.mjs";
-import { node } from "./node.mjs";
 
-const sdk = resolve(dirname(fileURLToPath(import.meta.url)), "..");
-const source = join(sdk, "src");
+// What stands at the top is evaluated before all else, see `inModules`.
+const FIRST = ["early.js", "index.js"].map((name) => join(source, "platform", name));
 
-// What the platform needs is known once all sources are; so a source that needs more than
-// the least is bundled twice.
 async function settingsOf(options) {
-  const settings = {
-    bundle: true,
-    write: false,
-    metafile: true,
-    format: "esm",
-    target: "es2023",
-    platform: "neutral",
-    mainFields: ["browser", "module", "main"],
-    conditions: ["workerd", "worker", "browser"],
-    external: ["durable:object/*", "wasi:*"],
-    alias: { "cloudflare:workers": resolve(source, "objects/workers.js"), ...absent(options), ...smaller, ...options.alias },
-    define: options.define,
-    logLevel: "silent",
-  };
-  const least = await build(bundled(options, settings, []));
-  const needed = await features(least.metafile.inputs, sdk, options.nodejs);
-  const plugins = needed.contexts ? [await contexts(options.main, settings)] : [];
-  return bundled(options, { ...settings, plugins }, needed.modules);
-}
-
-function bundled(options, settings, modules) {
-  const first = [join(source, "platform/index.js"), ...modules].map((path) => `import ${JSON.stringify(path)};\n`).join("");
-  const stdin = { contents: first + (options.entry ?? entry(options)), resolveDir: dirname(resolve(options.main)), sourcefile: "entry.js" };
-  return { ...settings, stdin, plugins: [...(settings.plugins ?? []), node(sdk)] };
+  const { main, nodejs, define } = options;
+  const settings = inEngine({
+    stdin: { contents: options.entry ?? entry(options), resolveDir: dirname(resolve(main)), sourcefile: "entry.js" },
+    alias: { "cloudflare:workers": join(source, "objects/workers.js"), ...absent(options), ...options.alias },
+    define,
+    minifyWhitespace: true,
+  });
+  return (await complete({ main, nodejs, settings })).settings;
 }
 
 // What the contract does not give to a gateway.
 function absent({ world }) {
-  return world === "gateway" ? { "durable:object/websockets@0.1.0": resolve(source, "objects/no-websockets.js") } : {};
+  return world === "gateway" ? { "durable:object/websockets@0.1.0": join(source, "objects/no-websockets.js") } : {};
 }
 
 // The module that the component's exports are taken from. What it imports is evaluated in
@@ -58,7 +37,7 @@ function entry({ main, world = "durable-object", classes = [], bindings }) {
   const names = Array.isArray(classes) ? Object.fromEntries(classes.map((name) => [name, name])) : classes;
   const given = { classes: names, bindings: bindings ?? Object.fromEntries(Object.keys(names).map((name) => [name, name])) };
   const gateway = world === "gateway";
-  const from = (path) => JSON.stringify(resolve(source, path));
+  const from = (path) => JSON.stringify(join(source, path));
   return `
 import { begin } from ${from("platform/begin.js")};
 import { ${gateway ? "gateway" : "objects"} } from ${from(gateway ? "objects/gateway.js" : "objects/entry.js")};
@@ -83,10 +62,9 @@ async function withContract(options, work) {
 }
 
 export async function component(options) {
-  const settings = { ...(await settingsOf(options)), minifyWhitespace: true };
+  const settings = await settingsOf(options);
   const world = options.world === "gateway" ? "javascript-gateway" : "javascript-object";
-  const first = ["early.js", "index.js"].map((name) => join(source, "platform", name));
-  return withContract(options, (witPath) => inModules({ settings, first, witPath, world }));
+  return withContract(options, (witPath) => inModules({ settings, first: FIRST, witPath, world }));
 }
 
 const [, script, given] = process.argv;

@@ -6,7 +6,7 @@
 
 import { build } from "esbuild";
 import { isBuiltin } from "node:module";
-import { dirname, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { required } from "./node.mjs";
 
 const lowered = { "async-await": false, "async-generator": false, "for-await": false };
@@ -24,15 +24,18 @@ const withoutSdk = {
   },
 };
 
+const alone = { stdin: undefined, format: "esm", globalName: undefined, footer: undefined, minify: false, sourcemap: "inline", supported: lowered };
+
 // A plugin that gives the source so, in place of its main file.
 export async function contexts(main, settings) {
   const path = resolve(main);
-  const result = await build({ ...settings, stdin: undefined, entryPoints: [path], supported: lowered, sourcemap: "inline", plugins: [withoutSdk] });
+  const result = await build({ ...settings, ...alone, entryPoints: [path], outfile: join(dirname(path), "alone.js"), plugins: [withoutSdk, ...settings.plugins] });
   const contents = result.outputFiles[0].text;
   return {
     name: "contexts",
     setup(build) {
-      build.onLoad({ filter: /./ }, (file) => (file.path === path ? { contents, loader: "js", resolveDir: dirname(path) } : undefined));
+      const filter = new RegExp(`^${path.replace(/[^\w/]/g, "\\$&")}$`);
+      build.onLoad({ filter, namespace: "file" }, () => ({ contents, loader: "js", resolveDir: dirname(path) }));
     },
   };
 }

@@ -3,20 +3,28 @@
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { smaller } from "./alias.mjs";
+import { node } from "./node.mjs";
 
 export const sdk = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 export const source = join(sdk, "src");
 
-export function inEngine({ contexts = false } = {}) {
+// Settings of esbuild, together with those of a source.
+export function inEngine({ alias, define, plugins = [], ...others }) {
   return {
+    bundle: true,
+    write: false,
+    metafile: true,
+    format: "esm",
     target: "es2023",
-    // What AsyncLocalStorage keeps can follow promises, but not `await`.
-    supported: contexts ? { "async-await": false, "async-generator": false, "for-await": false } : {},
     platform: "neutral",
-    mainFields: ["module", "main"],
-    conditions: ["workerd", "worker", "import", "module", "default"],
+    // As wrangler has them.
+    mainFields: ["browser", "module", "main"],
+    conditions: ["workerd", "worker", "browser"],
     external: ["durable:object/*", "wasi:*"],
-    alias: smaller,
+    alias: { ...smaller, ...alias },
+    define: { "process.env.NODE_ENV": '"production"', "global.process.env.NODE_ENV": '"production"', ...define },
     logLevel: "silent",
+    plugins: [...plugins, node(sdk)],
+    ...others,
   };
 }

@@ -4,7 +4,7 @@
 // name, so what no file mentions is left out. Files of the SDK itself do not count.
 
 import { readFile } from "node:fs/promises";
-import { join, relative, resolve, sep } from "node:path";
+import { join, relative, sep } from "node:path";
 
 const subtle = /\b(?:subtle|SubtleCrypto|CryptoKey|DigestStream)\b/;
 const mentioned = [
@@ -23,9 +23,8 @@ const mentionedOfNode = [
   ["node/optional/ciphers.js", /\bcreate(?:C|Dec)ipheriv\b/],
 ];
 
-// `inputs` are those of esbuild's metafile, which names them relative to the working folder.
-export async function features(inputs, sdk, nodejs) {
-  const files = Object.keys(inputs).map((path) => resolve(path));
+// `files` are all that a source consists of.
+export async function features(files, sdk, nodejs) {
   const others = files.filter((path) => !within(path, join(sdk, "src")) && !within(path, join(sdk, "node_modules")));
   const texts = await Promise.all(others.map((path) => readFile(path, "utf8").catch(() => ""))); // some are no files
   const wanted = (nodejs ? [...mentioned, ...mentionedOfNode] : mentioned).filter(([, ...words]) => words.every((word) => texts.some((text) => word.test(text))));

@@ -9,7 +9,7 @@ const DEFAULTS = [
   { type: "CompiledWasm", globs: ["**/*.wasm", "**/*.wasm?module"] },
 ];
 
-export function rules(own) {
+export function rules(own, folder) {
   const taken = own.filter(({ type }) => ["Text", "Data", "CompiledWasm"].includes(type));
   // A rule without "fallthrough" takes the place of the default of its type.
   const kept = DEFAULTS.filter(({ type }) => !own.some((rule) => rule.type === type && rule.fallthrough !== true));
@@ -18,7 +18,8 @@ export function rules(own) {
     name: "rules",
     setup(build) {
       const typeOf = (path) => all.find(({ patterns }) => patterns.some((pattern) => pattern.test(path)))?.type;
-      build.onResolve({ filter: /.*/ }, async ({ path, resolveDir, importer, kind, pluginData }) => {
+      const some = new RegExp(all.flatMap(({ patterns }) => patterns.map(({ source }) => source)).join("|"));
+      build.onResolve({ filter: some }, async ({ path, resolveDir, importer, kind, pluginData }) => {
         if (pluginData?.isAsked || kind === "entry-point" || typeOf(path) === undefined) return undefined;
         const bare = path.replace(/\?module$/, "");
         if (isAbsolute(bare) || bare.startsWith(".")) return { path: resolve(resolveDir, bare), namespace: "content", pluginData: typeOf(path) };
@@ -27,7 +28,7 @@ export function rules(own) {
       });
       build.onLoad({ filter: /.*/, namespace: "content" }, async ({ path, pluginData: type }) => {
         if (type === "CompiledWasm") {
-          const text = `${relative(process.cwd(), path)} is WebAssembly, which objects in JavaScript cannot run here`;
+          const text = `${relative(folder, path)} is WebAssembly, which QuickJS cannot run; take a build of the package without it, or write the class in a language that compiles to WebAssembly`;
           return { errors: [{ text }] };
         }
         const contents = await readFile(path);

@@ -1,7 +1,7 @@
 // Modules of the SDK that a script shares with the template.
 
 import { readFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { basename, join, relative } from "node:path";
 import { sdk, source } from "./engine.mjs";
 
 const SHARED = 'globalThis[Symbol.for("durable-object:shared")]';
@@ -16,7 +16,7 @@ export function sharedModules() {
       build.onResolve({ filter: /^(?:durable|wasi):/ }, ({ path }) =>
         host.includes(path) ? shared(path) : { errors: [{ text: `The template has no "${path}".` }] },
       );
-      build.onResolve({ filter: /^\.{1,2}\// }, ({ path, resolveDir }) => {
+      build.onResolve({ filter: ending(Object.keys(exportsOf)) }, ({ path, resolveDir }) => {
         const within = relative(source, join(resolveDir, path));
         return exportsOf[within] === undefined ? undefined : shared(within);
       });
@@ -30,4 +30,10 @@ export function sharedModules() {
       });
     },
   };
+}
+
+// Relative paths to any of these files. What esbuild need not ask about is bundled sooner.
+function ending(files) {
+  const names = new Set(files.map((file) => basename(file).replaceAll(".", "\\.")));
+  return new RegExp(`^\\.{1,2}/(?:.*/)?(?:${[...names].join("|")})$`);
 }

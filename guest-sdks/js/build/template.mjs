@@ -13,21 +13,13 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { inEngine, sdk, source } from "./engine.mjs";
 import { component as inModules } from "./modules.mjs";
-import { node } from "./node.mjs";
 
 const FIRST = ["platform/index.js", "script/begin.js"];
 
 // The modules of the SDK that are always there. Others come with the scripts that need them.
 async function modules() {
-  const { metafile } = await build({
-    ...inEngine(),
-    stdin: { contents: FIRST.map((path) => `import ${JSON.stringify(join(source, path))};`).join("\n"), resolveDir: source },
-    bundle: true,
-    format: "esm",
-    metafile: true,
-    write: false,
-    plugins: [node(sdk)],
-  });
+  const stdin = { contents: FIRST.map((path) => `import ${JSON.stringify(join(source, path))};`).join("\n"), resolveDir: source };
+  const { metafile } = await build(inEngine({ stdin }));
   const paths = Object.keys(metafile.inputs).map((path) => relative(source, resolve(path)));
   const imports = Object.values(metafile.inputs).flatMap((input) => input.imports);
   return {
@@ -39,17 +31,8 @@ async function modules() {
 
 // What each module exports.
 async function exportsOf(paths) {
-  const { metafile } = await build({
-    ...inEngine(),
-    entryPoints: paths.map((path) => join(source, path)),
-    outdir: "out",
-    outbase: source,
-    bundle: true,
-    packages: "external",
-    format: "esm",
-    metafile: true,
-    write: false,
-  });
+  const entryPoints = paths.map((path) => join(source, path));
+  const { metafile } = await build(inEngine({ entryPoints, outdir: "out", outbase: source, packages: "external" }));
   const outputs = Object.values(metafile.outputs).filter((output) => output.entryPoint);
   return Object.fromEntries(outputs.map((output) => [relative(source, resolve(output.entryPoint)), output.exports]));
 }
@@ -69,16 +52,12 @@ function entry({ paths, host }) {
 
 export async function template(contract) {
   const found = await modules();
-  const settings = {
-    ...inEngine(),
+  const settings = inEngine({
     // Where this is run, for there esbuild looks for the name.
     stdin: { contents: entry(found), resolveDir: process.cwd(), sourcefile: "template.js" },
-    bundle: true,
-    format: "esm",
-    plugins: [node(sdk)],
     // Names stay: people see those of classes.
     minifyWhitespace: true,
-  };
+  });
   const first = ["early.js", "index.js"].map((name) => join(source, "platform", name));
   const witPath = await mkdtemp(join(tmpdir(), "durable-object-"));
   try {

@@ -2,12 +2,10 @@
 //! top level leaves in memory becomes the component. See `instance/script.rs`.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::{IsTerminal, stderr};
-use std::path::{Path, PathBuf};
+use std::io::{IsTerminal, Write, stderr};
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
 use super::node::{self, Package};
@@ -28,14 +26,6 @@ const MAINS: [&str; 8] = [
     "index.mts",
     "index.mjs",
 ];
-
-/// What the bundler says of a bundle.
-#[derive(Deserialize)]
-struct Bundled {
-    sources: Vec<PathBuf>,
-    /// Which line of which file each line of it is.
-    map: Json,
-}
 
 pub fn package_name(source: &Path) -> Result<String> {
     match Package::of(source)?.name {
@@ -113,37 +103,22 @@ fn build(
     node::install(folder, &workshop.tools)?;
     run_command(folder, settings.get("build"), workshop)?;
     let place = Place::of(folder, &workshop.cache)?;
-    let at = |name: &str| place.dir().join(name);
-    let (asked, source, told) = (at("bundle.json"), at("bundle.js"), at("bundled.json"));
-    let options = json!({
+    let asked = json!({
         "main": std::path::absolute(main)?,
         "folder": std::path::absolute(folder)?,
-        "out": source,
-        "told": told,
         "color": stderr().is_terminal(),
         "settings": settings,
     });
-    fs::write(&asked, options.to_string())
-        .with_context(|| format!("cannot write {}", asked.display()))?;
     tracing::info!(main = %main.display(), "bundling");
-    let mut command = node::command(folder);
-    command.arg(sdk.folder.join("build/bundle.mjs")).arg(&asked);
-    let ended = node::run(&workshop.tools, &mut command)?;
-    if !ended.status.success() {
+    let answer = workshop.bundler.bundle(&sdk, &workshop.tools, &asked)?;
+    let _ = stderr().write_all(answer.said.as_bytes());
+    let Some(bundled) = answer.bundled else {
         let summary = format!(
             "esbuild could not bundle {}; it says why above",
             main.display()
         );
-        return Err(Failed {
-            summary,
-            said: ended.said,
-        }
-        .into());
-    }
-    let read = |file: &Path| {
-        fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
+        return Err(Failed::new(summary, &answer.said).into());
     };
-    let bundled: Bundled = serde_json::from_str(&read(&told)?)?;
     let mut given = BTreeMap::new();
     for name in ["classes", "bindings", "compatibility_flags"] {
         given.insert(name, settings.get(name).cloned().unwrap_or_default());
@@ -153,9 +128,9 @@ fn build(
         script: Script {
             template: sdk.template,
             settings: json!(given).to_string(),
-            source: read(&source)?,
+            source: bundled.script,
         },
-        file: at("component.wasm"),
+        file: place.dir().join("component.wasm"),
     };
     Ok(Built {
         made,

@@ -1,5 +1,6 @@
 //! From an object's source folder to a component, with the tools of its language.
 
+mod bundler;
 mod freshness;
 mod javascript;
 mod new;
@@ -18,6 +19,7 @@ use anyhow::{Result, bail};
 use crate::config::wrangler::Worker;
 use crate::instance::script::Script;
 
+use self::bundler::Bundler;
 pub use self::javascript::check_exports;
 pub use self::new::{Dialect, Kind, new};
 pub use self::tools::Tools;
@@ -38,6 +40,18 @@ pub struct Workshop {
     pub profile: Profile,
     /// Keeps what may be used again.
     pub cache: PathBuf,
+    bundler: Bundler,
+}
+
+impl Workshop {
+    pub fn new(tools: Tools, profile: Profile, cache: &Path) -> Workshop {
+        Workshop {
+            tools,
+            profile,
+            cache: cache.into(),
+            bundler: Bundler::default(),
+        }
+    }
 }
 
 /// What came of a build.
@@ -65,6 +79,12 @@ pub struct Failed {
 }
 
 impl Failed {
+    /// `said` may have colors.
+    fn new(summary: String, said: &str) -> Failed {
+        let said = anstream::adapter::strip_str(said).to_string();
+        Failed { summary, said }
+    }
+
     /// It was bundled, and its top level threw.
     pub fn at_top_level(said: String) -> Failed {
         let summary = format!("the script's top level threw, which runs when it is built: {said}");
@@ -120,8 +140,10 @@ pub fn build(source: &Path, workshop: &Workshop) -> Result<Built> {
 pub fn test(source: &Path, arguments: &[String], workshop: &Workshop) -> Result<ExitCode> {
     match language(source)? {
         Language::Rust => rust::test(source, arguments, workshop),
+        Language::JavaScript => node::test(source, arguments, &workshop.tools),
         other => bail!(
-            "{}: this version of abide tests Rust only, not {other:?}; use the language's own tool",
+            "{}: this version of abide tests Rust and JavaScript only, not {other:?}; use the \
+             language's own tool",
             source.display()
         ),
     }

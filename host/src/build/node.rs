@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 
 use super::sdk;
-use super::tools::{Ended, Tools};
+use super::tools::{Ended, Resident, Tools, exit_code};
 
 /// The oldest Node.js that works.
 const NODE_MIN: u32 = 20;
@@ -44,6 +44,8 @@ pub struct Package {
     pub main: Option<String>,
     pub module: Option<String>,
     #[serde(default)]
+    scripts: BTreeMap<String, String>,
+    #[serde(default)]
     dependencies: BTreeMap<String, String>,
     #[serde(default, rename = "devDependencies")]
     dev_dependencies: BTreeMap<String, String>,
@@ -61,15 +63,22 @@ impl Package {
     }
 }
 
-pub fn command(folder: &Path) -> Command {
+fn command(folder: &Path) -> Command {
     let mut command = Command::new("node");
     command.current_dir(folder);
     command
 }
 
-pub fn run(tools: &Tools, command: &mut Command) -> Result<Ended> {
+fn run(tools: &Tools, command: &mut Command) -> Result<Ended> {
     tools
         .run(command)
+        .with_context(|| format!("cannot run node; {NO_NODE}"))
+}
+
+/// Starts a program of the SDK that answers.
+pub fn start(tools: &Tools, sdk: &Sdk, program: &str) -> Result<Resident> {
+    tools
+        .start(command(&sdk.folder).arg(program))
         .with_context(|| format!("cannot run node; {NO_NODE}"))
 }
 
@@ -167,6 +176,27 @@ pub fn install(folder: &Path, tools: &Tools) -> Result<()> {
         return Ok(());
     }
     bail!("{program} did not install {missing}, on which {shown} depends")
+}
+
+/// Runs the tests that a project's `package.json` names.
+pub fn test(folder: &Path, arguments: &[String], tools: &Tools) -> Result<ExitCode> {
+    if !Package::of(folder)?.scripts.contains_key("test") {
+        bail!(
+            "{}: there is no script \"test\"; write one, for example \"scripts\": {{ \"test\": \"node \
+             --test\" }}",
+            folder.join("package.json").display()
+        );
+    }
+    install(folder, tools)?;
+    let (_, program, _) = installer(folder);
+    let mut command = Command::new(program);
+    command.current_dir(folder).args(["run", "test"]);
+    if program == "npm" && !arguments.is_empty() {
+        command.arg("--");
+    }
+    let status = tools.run_in_terminal(command.args(arguments));
+    let status = status.with_context(|| format!("cannot run {program}; install it"))?;
+    Ok(exit_code(status))
 }
 
 /// Who installs the packages of a folder, and in which: lock files of a workspace lie

@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::freshness::{PathPackage, Record};
 use super::place::Place;
-use super::tools::{Ended, Tools};
+use super::tools::{Ended, Tools, exit_code};
 use super::{Built, Failed, Made, Profile, Workshop, sdk};
 
 const TARGET: &str = "wasm32-wasip2";
@@ -109,9 +109,7 @@ pub fn test(source: &Path, arguments: &[String], workshop: &Workshop) -> Result<
     command.args(["test", "--config", &patch]).args(arguments);
     let status = workshop.tools.run_in_terminal(&mut command);
     let status = status.with_context(|| format!("cannot run cargo; {NO_RUST}"))?;
-    Ok(status
-        .code()
-        .map_or(ExitCode::FAILURE, |code| ExitCode::from(code as u8)))
+    Ok(exit_code(status))
 }
 
 /// Lets cargo and editors find the SDK when they look at the folder by themselves:

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write, stderr};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
@@ -25,6 +25,14 @@ pub struct Tools {
 struct Running {
     groups: Vec<i32>,
     stopped: bool,
+}
+
+/// A tool that goes on running, and answers line by line. It ends when this is dropped.
+pub struct Resident {
+    tools: Tools,
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
 }
 
 /// How a tool ended.
@@ -52,13 +60,8 @@ impl Tools {
         let read = BufReader::new(output).read_to_end(&mut text);
         let said = listener.join().unwrap_or_default();
         let status = child.wait();
-        let stopped = {
-            let mut running = self.running.lock();
-            let group = child.id() as i32;
-            running.groups.retain(|one| *one != group);
-            running.stopped
-        };
-        if stopped {
+        self.forget(&child);
+        if self.running.lock().stopped {
             bail!("the build was stopped");
         }
         read.context("cannot read what a tool says")?;
@@ -74,9 +77,24 @@ impl Tools {
         command.process_group(0).stdin(Stdio::null());
         let mut child = self.spawn(command)?;
         let status = child.wait();
-        let group = child.id() as i32;
-        self.running.lock().groups.retain(|one| *one != group);
+        self.forget(&child);
         status.context("cannot wait for a tool")
+    }
+
+    /// Starts `command`, to be asked again and again. What it writes to standard error
+    /// appears on ours; when this process ends, so does its standard input.
+    pub fn start(&self, command: &mut Command) -> Result<Resident> {
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .process_group(0);
+        let mut child = self.spawn(command)?;
+        Ok(Resident {
+            tools: self.clone(),
+            input: child.stdin.take().expect("stdin is a pipe"),
+            output: BufReader::new(child.stdout.take().expect("stdout is a pipe")),
+            child,
+        })
     }
 
     /// Starts the tool unless the tools were ended: from then on none may start.
@@ -90,6 +108,12 @@ impl Tools {
         Ok(child)
     }
 
+    /// It was waited for, so its group may be another's from now on.
+    fn forget(&self, child: &Child) {
+        let group = child.id() as i32;
+        self.running.lock().groups.retain(|one| *one != group);
+    }
+
     /// Ends all tools at once and lets none start any more. Cargo's folders stay in
     /// order: it counts only what it has finished.
     pub fn end(&self) {
@@ -101,6 +125,33 @@ impl Tools {
             unsafe { libc::kill(-group, libc::SIGKILL) };
         }
     }
+}
+
+impl Resident {
+    /// Says a line, and waits for the one that answers it.
+    pub fn ask(&mut self, line: &str) -> Result<String> {
+        writeln!(self.input, "{line}")?;
+        let mut answer = String::new();
+        if self.output.read_line(&mut answer)? == 0 {
+            bail!("the tool ended");
+        }
+        Ok(answer)
+    }
+}
+
+impl Drop for Resident {
+    fn drop(&mut self) {
+        // SAFETY: a system call without memory. The child was not waited for yet.
+        unsafe { libc::kill(-(self.child.id() as i32), libc::SIGKILL) };
+        let _ = self.child.wait();
+        self.tools.forget(&self.child);
+    }
+}
+
+/// How this process ends when a tool's end is all that matters.
+pub fn exit_code(status: ExitStatus) -> ExitCode {
+    let code = status.code();
+    code.map_or(ExitCode::FAILURE, |code| ExitCode::from(code as u8))
 }
 
 /// Writes what a tool says to our standard error, and returns the end of it.
@@ -144,6 +195,21 @@ mod tests {
         assert_eq!(ended.output, "out\n");
         assert_eq!(ended.said, "red\n");
         assert_eq!(ended.status.code(), Some(3));
+    }
+
+    #[test]
+    fn a_tool_that_stays_answers_until_it_is_dropped_or_ended() {
+        let tools = Tools::default();
+        let echo = || tools.start(&mut shell("echo $$; cat")).unwrap();
+        let (mut one, mut other) = (echo(), echo());
+        let number: i32 = one.ask("a").unwrap().trim().parse().unwrap();
+        assert_eq!(one.ask("b").unwrap(), "a\n");
+        drop(one);
+        // SAFETY: a system call without memory, which sends nothing.
+        assert_eq!(unsafe { libc::kill(number, 0) }, -1, "it is gone");
+        other.ask("a").unwrap();
+        tools.end();
+        while other.ask("b").is_ok() {}
     }
 
     #[test]

@@ -23,11 +23,7 @@ pub fn build(
     let code = code(source, environment)?;
     let tools = Tools::default();
     let stop = Stop::listen(tools.clone())?;
-    let workshop = Workshop {
-        tools,
-        profile: Profile::Release,
-        cache: cache.into(),
-    };
+    let workshop = Workshop::new(tools, Profile::Release, cache);
     on_workers(Purpose::Serving, async |host| {
         let loader = Loader::new(host, workshop);
         tokio::select! {

@@ -86,7 +86,7 @@ enum Command {
         #[arg(long, value_enum, default_value_t = new::Template::Counter)]
         template: new::Template,
     },
-    /// Run an object's tests, natively
+    /// Run an object's tests: natively in Rust, else by the script "test" of its package.json
     Test {
         /// An object's source folder
         #[arg(default_value = ".")]

@@ -56,9 +56,5 @@ pub fn test(source: &Path, arguments: &[String], cache: &Path) -> Result<ExitCod
 }
 
 fn workshop(tools: Tools, cache: &Path) -> Workshop {
-    Workshop {
-        tools,
-        profile: Profile::Dev,
-        cache: cache.into(),
-    }
+    Workshop::new(tools, Profile::Dev, cache)
 }

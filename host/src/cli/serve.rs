@@ -17,11 +17,7 @@ pub fn serve(file: Option<&Path>, overrides: &Overrides, cache: &Path) -> Result
     overrides.apply(&mut config)?;
     let tools = Tools::default();
     let stop = Stop::listen(tools.clone())?;
-    let workshop = Workshop {
-        tools,
-        profile: Profile::Release,
-        cache: cache.into(),
-    };
+    let workshop = Workshop::new(tools, Profile::Release, cache);
     on_workers(Purpose::Serving, async |host| {
         let running = tokio::select! {
             biased;

@@ -35,11 +35,7 @@ use crate::workers;
 pub fn dev(path: &Path, overrides: Overrides, cache: &Path) -> Result<()> {
     let tools = Tools::default();
     let stop = Stop::listen(tools.clone())?;
-    let workshop = Workshop {
-        tools,
-        profile: Profile::Dev,
-        cache: cache.into(),
-    };
+    let workshop = Workshop::new(tools, Profile::Dev, cache);
     let path = std::path::absolute(path)?;
     on_workers(Purpose::Developing, async |host| {
         let dev = Dev {
