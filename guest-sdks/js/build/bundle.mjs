@@ -16,6 +16,7 @@ import { linesOf } from "./lines.mjs";
 import { missingModules } from "./missing.mjs";
 import { rules } from "./rules.mjs";
 import { sharedModules } from "./shared.mjs";
+import { telling } from "./unawaited.mjs";
 
 // As `src/script/begin.js` knows it.
 const SCRIPT = "__script";
@@ -66,9 +67,15 @@ async function bundle(asked) {
   const { outputFiles } = isComplete ? least : await build(settings);
   const text = (isMap) => outputFiles.find(({ path }) => path.endsWith(".map") === isMap).text;
   return {
-    bundled: { script: text(false), map: linesOf(JSON.parse(text(true))), sources: sourcesOf(least.metafile, folder) },
+    bundled: { script: telling(text(false)), map: linesOf(JSON.parse(text(true))), sources: sourcesOf(least.metafile, folder) },
     said: await shown(least.warnings, "warning", asked.color),
   };
+}
+
+// What esbuild says of its format means nothing to people.
+function explained(error) {
+  if (!error.text.startsWith("Top-level await ")) return error;
+  return { ...error, text: "Top-level await does not work here: the top level runs when it is built, and cannot wait; await in a handler, or in a constructor inside of ctx.blockConcurrencyWhile()" };
 }
 
 async function shown(messages, kind, color) {
@@ -81,7 +88,7 @@ async function answer(line) {
   try {
     return await bundle(asked);
   } catch (error) {
-    return { said: error.errors === undefined ? `${error.stack ?? error}\n` : await shown(error.errors, "error", asked.color) };
+    return { said: error.errors === undefined ? `${error.stack ?? error}\n` : await shown(error.errors.map(explained), "error", asked.color) };
   }
 }
 

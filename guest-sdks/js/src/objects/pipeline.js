@@ -21,16 +21,22 @@ export function pathOf(invoke, path) {
   });
 }
 
-// A promise with all properties of its result.
+// A promise with all properties of its result. Nobody may ever look at it.
 export function pipelined(promise) {
+  let isLookedAt = false;
+  promise.catch((error) => isLookedAt || globalThis.reportError(error));
   const invoke = (path, args) => promise.then((value) => walk(value, path, args));
   return new Proxy(function () {}, {
     get(_, name) {
+      isLookedAt = true;
       if (name === Symbol.dispose) return () => promise.then((value) => value?.[Symbol.dispose]?.(), () => {});
       if (typeof name === "symbol") return name === Symbol.toStringTag ? "RpcPromise" : undefined;
       return OWN.includes(name) ? promise[name].bind(promise) : pathOf(invoke, [name]);
     },
-    apply: (_, __, args) => pipelined(invoke([], args)),
+    apply(_, __, args) {
+      isLookedAt = true;
+      return pipelined(invoke([], args));
+    },
     getPrototypeOf: () => Promise.prototype,
   });
 }

@@ -13,6 +13,7 @@ import { sleep } from "durable:object/timers@0.1.0";
 import { admitted, isClosed, isHeld, stamp } from "../objects/gate.js";
 import { onlyInEvents } from "./begin.js";
 import { contextual } from "./context.js";
+import { run } from "./uncaught.js";
 
 const MAX_MS = 2 ** 31 - 1;
 
@@ -82,11 +83,7 @@ async function runOne(own, order) {
   if (pending.get(timer.id) !== timer) return; // it was cleared
   if (timer.repeats) arm(timer);
   else pending.delete(timer.id);
-  try {
-    timer.run(...timer.args);
-  } catch (error) {
-    globalThis.reportError(error);
-  }
+  run(timer.run, undefined, ...timer.args);
 }
 
 // Which timer runs when the sleep of `own` has ended.
@@ -137,13 +134,7 @@ const native = globalThis.queueMicrotask;
 // QuickJS would lose what is thrown.
 export function queueMicrotask(callback) {
   if (typeof callback !== "function") throw new TypeError("queueMicrotask: the argument must be a function.");
-  native(() => {
-    try {
-      callback();
-    } catch (error) {
-      globalThis.reportError(error);
-    }
-  });
+  native(() => run(callback));
 }
 
 export const scheduler = {

@@ -8,11 +8,15 @@ import { env } from "../objects/env.js";
 import { gateway } from "../objects/gateway.js";
 import { DurableObject, RpcTarget, WorkerEntrypoint, WorkflowEntrypoint } from "../objects/workers.js";
 import { begin as platformBegins } from "../platform/begin.js";
+import { unawaited } from "../platform/uncaught.js";
 import { fillIn } from "./bindings.js";
 import { useMap } from "./stacks.js";
 
 // Where a script finds the modules of the SDK.
 const SHARED = Symbol.for("durable-object:shared");
+
+// As scripts know it: see `build/unawaited.mjs`.
+Object.defineProperty(globalThis, "__unawaited", { value: unawaited });
 
 // How much more than its length the parser of a script uses.
 const CLEARED = 4;

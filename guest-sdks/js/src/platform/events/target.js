@@ -1,6 +1,7 @@
 // Who listens to what: EventTarget.
 
 import { likeTheWeb } from "../install.js";
+import { run } from "../uncaught.js";
 import { Event, stateOf } from "./event.js";
 
 let listens;
@@ -94,12 +95,8 @@ function isSignal(value) {
 
 // What a listener throws is reported, and keeps no other listener from its turn.
 function call(callback, target, event) {
-  try {
-    if (typeof callback === "function") callback.call(target, event);
-    else callback.handleEvent(event);
-  } catch (error) {
-    globalThis.reportError(error);
-  }
+  if (typeof callback === "function") run(callback, target, event);
+  else run((event) => callback.handleEvent(event), callback, event);
 }
 
 // Defines `on…` properties, each of which is one listener.
