@@ -21,8 +21,9 @@ use self::migrations::MigrationTable;
 use self::server::{ServerTable, TlsTable};
 use crate::instance::component::World;
 use crate::limits::{Limits, ServerLimits};
+use crate::outbound::assets::Assets;
 use crate::router::{RouteRule, Rules};
-use crate::server::{Assets, TlsConfig};
+use crate::server::TlsConfig;
 use crate::storage::classes::Migration;
 
 pub use self::classes::{ClassConfig, Code};

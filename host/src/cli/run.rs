@@ -19,6 +19,7 @@ use crate::instance::script::{self, Exports, Threw};
 use crate::life::class::{Class, Classes};
 use crate::life::places::Places;
 use crate::life::registry::Registry;
+use crate::outbound::Reach;
 use crate::router::{DefaultRoute, Router};
 use crate::server::{self, Listener, Role, Server, Tls, TlsConfig};
 use crate::storage::classes::{self, Home, Vanished, Wanted};
@@ -390,20 +391,19 @@ impl Running {
         let homes = classes::settle(&premises.data, &purpose.wants(config))?;
         let set_up = |class: &ClassConfig, component| {
             let name = &class.name;
-            let (limits, outbound) = (class.limits.clone(), class.outbound.clone());
+            let limits = class.limits.clone();
+            let reach = Reach {
+                allowed: class.outbound.clone(),
+                assets: config
+                    .assets
+                    .clone()
+                    .filter(|_| matches!(class.code, Code::Worker(_))),
+            };
             let environment = class.environment.clone();
             let home = homes.get(name).cloned();
             let home = home.unwrap_or_else(|| Home::of(NO_HOME));
             let hibernate = class.hibernate;
-            Class::new(
-                name,
-                home,
-                limits,
-                environment,
-                outbound,
-                hibernate,
-                component,
-            )
+            Class::new(name, home, limits, environment, reach, hibernate, component)
         };
         let mut code = code.into_iter();
         let classes = config.classes.iter().zip(code.by_ref());

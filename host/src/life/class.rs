@@ -13,8 +13,7 @@ use crate::instance::hibernation::Hibernate;
 use crate::instance::kept_memory::Fits;
 use crate::limits::Limits;
 use crate::object::id::{ClassIds, IdMaker};
-use crate::outbound::Outbound;
-use crate::outbound::allowed::Allowed;
+use crate::outbound::{Outbound, Reach};
 use crate::storage::classes::Home;
 
 /// Counts how often a class's code was replaced; begins at 1.
@@ -52,13 +51,13 @@ impl Class {
         home: Home,
         limits: Limits,
         environment: Environment,
-        allowed: Allowed,
+        reach: Reach,
         hibernate: Hibernate,
         component: Arc<Component>,
     ) -> Class {
         let shared: Arc<str> = name.into();
         let class = Class {
-            outbound: Outbound::new(shared.clone(), allowed),
+            outbound: Outbound::new(shared.clone(), reach),
             name: shared,
             ids: IdMaker::new(&home.key),
             home,
@@ -183,13 +182,13 @@ impl Classes {
 #[cfg(test)]
 pub fn of_name_only(name: &str) -> Class {
     let (limits, environment) = (Limits::default(), Environment::default());
-    let (allowed, component) = (Allowed::default(), Component::empty());
+    let (reach, component) = (Reach::default(), Component::empty());
     Class::new(
         name,
         Home::of(name),
         limits,
         environment,
-        allowed,
+        reach,
         Hibernate::DropMemory,
         component,
     )

@@ -17,6 +17,7 @@
 mod address;
 pub mod allowed;
 mod answer;
+pub mod assets;
 mod client;
 mod connect;
 mod farewell;
@@ -33,6 +34,7 @@ use hyper::StatusCode;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use self::allowed::Allowed;
+use self::assets::Assets;
 use self::client::Clients;
 use self::farewell::Farewell;
 use self::hop::Hop;
@@ -48,10 +50,19 @@ const WAIT_MAX: Duration = Duration::from_secs(30);
 /// As in browsers.
 const REDIRECTS_MAX: usize = 20;
 
+/// What the objects of a class can reach.
+#[derive(Clone, Default)]
+pub struct Reach {
+    pub allowed: Allowed,
+    /// The static files beside their code.
+    pub assets: Option<Assets>,
+}
+
 /// The way out for the objects of a class.
 pub struct Outbound {
     class: Arc<str>,
     allowed: Arc<Allowed>,
+    assets: Option<Assets>,
     clients: Clients,
     /// Ends the WebSockets that objects have opened.
     farewell: Farewell,
@@ -68,10 +79,11 @@ pub struct Errands {
 pub struct Running(#[expect(dead_code, reason = "held until then")] OwnedSemaphorePermit);
 
 impl Outbound {
-    pub fn new(class: Arc<str>, allowed: Allowed) -> Arc<Outbound> {
-        let allowed = Arc::new(allowed);
+    pub fn new(class: Arc<str>, reach: Reach) -> Arc<Outbound> {
+        let allowed = Arc::new(reach.allowed);
         Arc::new(Outbound {
             class,
+            assets: reach.assets,
             clients: Clients::new(allowed.clone()),
             allowed,
             farewell: Farewell::default(),
@@ -106,15 +118,39 @@ impl Outbound {
             self.class
         )))
     }
+
+    async fn asset(&self, asked: Request, redirects: Redirects) -> Result<Response, ObjectError> {
+        match &self.assets {
+            Some(assets) => assets.fetch(asked, redirects).await,
+            None => Err(ObjectError::type_error(format!(
+                "class {:?} has no static files; those of a wrangler file's \"assets\" are there \
+                 when abide serves that file",
+                self.class
+            ))),
+        }
+    }
 }
 
 impl Errands {
+    async fn running(&self) -> Result<Running, ObjectError> {
+        let running = tokio::time::timeout(WAIT_MAX, self.running.clone().acquire_owned());
+        let Ok(Ok(running)) = running.await else {
+            let message = format!("{RUNNING_MAX} requests of this object are on their way already");
+            return Err(ObjectError::overloaded(message));
+        };
+        Ok(Running(running))
+    }
+
     /// Sends a request and gives back the answer, whatever its status.
     pub async fn fetch(
         self,
         mut request: Request,
         redirects: Redirects,
     ) -> Result<Response, ObjectError> {
+        if request.url.starts_with(assets::SCHEME) {
+            let _running = self.running().await?;
+            return self.outbound.asset(request, redirects).await;
+        }
         let far = request.upgrade.take();
         let mut hop = Hop::first(request)?;
         let key = match far {
@@ -122,11 +158,7 @@ impl Errands {
             None => None,
         };
         self.outbound.check(&hop)?;
-        let running = tokio::time::timeout(WAIT_MAX, self.running.acquire_owned());
-        let Ok(Ok(running)) = running.await else {
-            let message = format!("{RUNNING_MAX} requests of this object are on their way already");
-            return Err(ObjectError::overloaded(message));
-        };
+        let running = self.running().await?;
         for _ in 0..=REDIRECTS_MAX {
             let response = match &key {
                 None => self.outbound.clients.send(&mut hop).await?,
@@ -137,7 +169,7 @@ impl Errands {
                 return upgrade::granted(response, key, far, stops);
             }
             match redirect::next(hop, &response, redirects)? {
-                None => return answer::of(response, Running(running)).await,
+                None => return answer::of(response, running).await,
                 Some(next) => hop = next,
             }
             self.outbound.check(&hop)?;

@@ -10,17 +10,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
 use super::answer::{self, Asked};
-use super::assets::Assets;
 use super::body::Body;
 use super::connection::{self, Http, Peer};
 use super::connections::{Connections, Entry};
 use super::proxies::Proxies;
 use super::tls::Tls;
-use super::{build_failure, request, upgrade};
+use super::{build_failure, request, static_file, upgrade};
 use crate::life::registry::Registry;
 use crate::limits::ServerLimits;
 use crate::object::event::Event;
 use crate::object::log_budget::LogBudget;
+use crate::outbound::assets::Assets;
 use crate::router::Router;
 use crate::workers;
 
@@ -147,12 +147,12 @@ impl Server {
             return answer::overloaded(self.shows_errors, exchange);
         }
         let file = match &self.assets {
-            Some(assets) => assets.answer(&request).await,
+            Some(assets) => static_file::find(assets, &request).await,
             None => None,
         };
         if let Some(file) = file {
-            return match vigil.unsent.has_room(file.bytes()) {
-                true => file.send(exchange),
+            return match vigil.unsent.has_room(file.content.len()) {
+                true => static_file::send(file, exchange),
                 false => answer::overloaded(self.shows_errors, exchange),
             };
         }

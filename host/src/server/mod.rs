@@ -22,7 +22,6 @@
 
 mod about;
 mod answer;
-mod assets;
 mod body;
 mod build_failure;
 mod connection;
@@ -35,12 +34,12 @@ mod proxies;
 mod redirect;
 mod request;
 mod socket;
+mod static_file;
 mod tls;
 mod unsent;
 mod upgrade;
 mod upload;
 mod vigil;
 
-pub use self::assets::{Assets, HtmlHandling, NotFound, WorkerFirst};
 pub use self::listen::{Listener, Role, Server, bind};
 pub use self::tls::{Tls, TlsConfig};

@@ -9,12 +9,20 @@ import { asksForSocket, responseFrom, signalOf, wireRequest } from "./message.js
 import { asked } from "./socket-end.js";
 import { WebSocket } from "./websocket.js";
 
-export async function fetch(input, init) {
-  const request = new Request(input, init);
+export const fetch = async (input, init) => send(new Request(input, init));
+
+// The static files beside the code, which the host has at addresses of their own.
+export const assets = {
+  fetch: async (input, init) => send(new Request(input, init), (url) => url.replace(/^https?:/, "assets:")),
+};
+
+async function send(request, addressOf = (url) => url) {
   const signal = signalOf(request);
   signal?.throwIfAborted();
   const { token, socket } = asksForSocket(request) ? asked(request) : { token: null };
-  const answer = checked(await valueUnlessAborted(http.fetch(wireRequest(request, token), request.redirect), signal));
+  const wire = wireRequest(request, token);
+  wire.url = addressOf(wire.url);
+  const answer = checked(await valueUnlessAborted(http.fetch(wire, request.redirect), signal));
   return responseFrom(answer, { url: request.url, webSocket: answer.status === 101 ? socket() : null });
 }
 

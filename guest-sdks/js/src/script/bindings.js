@@ -1,12 +1,14 @@
 // What is in `env` beside classes and texts?
 
+import { assets } from "../objects/fetch.js";
+
 // Variables that are no texts come as JSON, and what the host does not have is named when
 // it is used.
 export function fillIn(env, bindings) {
   for (const [name, binding] of Object.entries(bindings)) {
     if (binding.json) define(env, name, { set: (text) => keep(env, name, JSON.parse(text)), get: () => undefined });
     if (binding.missing) keep(env, name, missing(name, binding.missing));
-    if (binding.assets) keep(env, name, missing(name, { what: "static files", setting: "assets.binding" }));
+    if (binding.assets) keep(env, name, assets);
   }
 }
 

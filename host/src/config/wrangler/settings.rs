@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 use super::super::ConfigError;
 use super::Reader;
 use super::document::Node;
-use crate::server::{Assets, HtmlHandling, NotFound, WorkerFirst};
+use crate::outbound::assets::{Assets, HtmlHandling, NotFound, WorkerFirst};
 
 /// What goes to the bundler as it stands.
 const BUNDLED: [&str; 8] = [

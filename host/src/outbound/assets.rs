@@ -1,25 +1,27 @@
-//! Which static file answers a request, before the gateway is asked?
+//! The static files of a Worker: which of them answers a request, of a client or of
+//! an object?
 //!
 //! As at Cloudflare: `/about` is `about.html` or `about/`, and each file has one
 //! address, to which its others lead. Links in the folder lead nowhere outside of it.
 
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use cap_std::ambient_authority;
-use cap_std::fs::Dir;
-use hyper::body::{Body as _, Incoming};
+use cap_std::fs::{Dir, File};
+use hyper::StatusCode;
 use hyper::header::{
-    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
-    IF_NONE_MATCH, LOCATION,
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, LOCATION,
 };
-use hyper::{Method, Request, Response, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use sha2::{Digest, Sha256};
+use url::Url;
 
-use super::body::Body;
-use super::vigil::Exchange;
+use super::redirect::Redirects;
+use crate::object::body::{Body, BodySource};
+use crate::object::error::ObjectError;
+use crate::object::event::{Request, Response};
 
 /// As at Cloudflare: no static file is larger.
 const FILE_BYTES_MAX: u64 = 25 << 20;
@@ -27,8 +29,13 @@ const FILE_BYTES_MAX: u64 = 25 << 20;
 /// What tells Cloudflare about the files, and is none of them.
 const ABOUT_FILES: [&str; 3] = ["_headers", "_redirects", ".assetsignore"];
 
+/// With this an address begins at which an object finds them.
+pub const SCHEME: &str = "assets:";
+
+/// A larger file reaches an object in chunks of this size.
+const CHUNK_BYTES: usize = 64 << 10;
+
 const REVALIDATED: HeaderValue = HeaderValue::from_static("public, max-age=0, must-revalidate");
-const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// What a `Location` has encoded.
 const IN_LOCATION: &AsciiSet = &CONTROLS
@@ -111,7 +118,7 @@ impl NotFound {
 }
 
 impl WorkerFirst {
-    fn takes(&self, path: &str) -> bool {
+    pub fn takes(&self, path: &str) -> bool {
         let WorkerFirst::Where(patterns) = self else {
             return *self == WorkerFirst::Always;
         };
@@ -154,40 +161,90 @@ enum Found {
     Elsewhere(String),
 }
 
+/// What somebody asks for.
+pub struct Wanted {
+    pub path: String,
+    pub query: Option<String>,
+    /// A page that is not there is answered as configured.
+    pub is_page: bool,
+    /// What is known of it already: `if-none-match`.
+    pub known: Option<HeaderValue>,
+}
+
 /// A whole answer, before anybody takes it.
 pub struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    content: Bytes,
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub content: Bytes,
+    /// Where the content can be read once more.
+    file: Option<File>,
 }
 
 impl Assets {
-    /// The answer to a request that a static file answers; none if the gateway shall.
-    pub async fn answer(&self, request: &Request<Incoming>) -> Option<Answer> {
-        let is_reading = matches!(*request.method(), Method::GET | Method::HEAD);
-        if !is_reading
-            || !request.body().is_end_stream()
-            || request.headers().contains_key("upgrade")
-        {
-            return None;
-        }
-        let path = request.uri().path().to_owned();
-        if self.first.takes(&path) {
-            return None;
-        }
-        let mode = request.headers().get(FETCH_MODE);
-        let is_page = mode.is_some_and(|mode| mode == "navigate");
-        let known = request.headers().get(IF_NONE_MATCH).cloned();
-        let query = request.uri().query().map(str::to_owned);
+    /// What answers, if there is something.
+    pub async fn answer(&self, wanted: Wanted) -> Option<Answer> {
         let assets = self.clone();
         let looking = tokio::task::spawn_blocking(move || {
             let dir = Dir::open_ambient_dir(&assets.directory, ambient_authority()).ok()?;
-            match assets.find(&path, is_page, |file| is_file(&dir, file))? {
-                Found::Elsewhere(place) => Some(redirect(&place, query.as_deref())),
-                Found::File(file, status) => answer_of(&dir, &file, status, known.as_ref()),
+            let found = assets.find(&wanted.path, wanted.is_page, |file| is_file(&dir, file));
+            match found? {
+                Found::Elsewhere(place) => Some(redirect(&place, wanted.query.as_deref())),
+                Found::File(file, status) => answer_of(&dir, &file, status, wanted.known.as_ref()),
             }
         });
         looking.await.ok().flatten()
+    }
+
+    /// Answers an object. What is not there is an answer too.
+    pub async fn fetch(
+        &self,
+        request: Request,
+        redirects: Redirects,
+    ) -> Result<Response, ObjectError> {
+        let Request {
+            method,
+            url: address,
+            headers,
+            ..
+        } = request;
+        let refused = |why: &str| ObjectError::type_error(format!("the address {address:?} {why}"));
+        let mut url = Url::parse(&address).map_err(|error| refused(&error.to_string()))?;
+        if !matches!(&*method, "GET" | "HEAD") {
+            let headers = HeaderMap::from_iter([(ALLOW, HeaderValue::from_static("GET, HEAD"))]);
+            return Ok(Answer::empty(StatusCode::METHOD_NOT_ALLOWED, headers).into());
+        }
+        let mut headers = headers.iter();
+        let known = headers.find(|(name, _)| *name == IF_NONE_MATCH.as_str());
+        let known = known.and_then(|(_, value)| HeaderValue::from_bytes(value).ok());
+        loop {
+            let wanted = Wanted {
+                path: url.path().into(),
+                query: url.query().map(Into::into),
+                is_page: true,
+                known: known.clone(),
+            };
+            let answer = self.answer(wanted).await;
+            let mut answer = answer
+                .unwrap_or_else(|| Answer::empty(StatusCode::NOT_FOUND, HeaderMap::default()));
+            let place = answer.headers.get(LOCATION);
+            match (place.and_then(|it| it.to_str().ok()), redirects) {
+                // Each file has one address, so none leads on.
+                (Some(place), Redirects::Follow) => {
+                    url = url
+                        .join(place)
+                        .map_err(|error| refused(&error.to_string()))?;
+                }
+                (Some(place), Redirects::Error) => {
+                    return Err(refused(&format!("sends the client to {place}")));
+                }
+                (Some(_), Redirects::Manual) | (None, _) => {
+                    if method == "HEAD" {
+                        (answer.content, answer.file) = (Bytes::new(), None);
+                    }
+                    return Ok(answer.into());
+                }
+            }
+        }
     }
 
     fn find(&self, path: &str, is_page: bool, is_file: impl Fn(&str) -> bool) -> Option<Found> {
@@ -307,11 +364,7 @@ fn redirect(place: &str, query: Option<&str>) -> Answer {
     if let Ok(location) = HeaderValue::from_str(&location) {
         headers.insert(LOCATION, location);
     }
-    Answer {
-        status: StatusCode::TEMPORARY_REDIRECT,
-        headers,
-        content: Bytes::new(),
-    }
+    Answer::empty(StatusCode::TEMPORARY_REDIRECT, headers)
 }
 
 fn answer_of(
@@ -320,9 +373,11 @@ fn answer_of(
     status: StatusCode,
     known: Option<&HeaderValue>,
 ) -> Option<Answer> {
-    let opened = dir.open(file).ok()?;
+    let mut opened = dir.open(file).ok()?;
     let mut content = Vec::new();
-    let read = opened.take(FILE_BYTES_MAX + 1).read_to_end(&mut content);
+    let read = (&mut opened)
+        .take(FILE_BYTES_MAX + 1)
+        .read_to_end(&mut content);
     if read.ok()? as u64 > FILE_BYTES_MAX {
         tracing::warn!(
             file,
@@ -347,11 +402,7 @@ fn answer_of(
     headers.insert(ETAG, HeaderValue::from_str(&etag).ok()?);
     headers.insert(CACHE_CONTROL, REVALIDATED);
     if is_known && status == StatusCode::OK {
-        return Some(Answer {
-            status: StatusCode::NOT_MODIFIED,
-            headers,
-            content: Bytes::new(),
-        });
+        return Some(Answer::empty(StatusCode::NOT_MODIFIED, headers));
     }
     if let Some(kind) = content_type(file) {
         headers.insert(CONTENT_TYPE, kind);
@@ -360,6 +411,7 @@ fn answer_of(
         status,
         headers,
         content: content.into(),
+        file: opened.rewind().is_ok().then_some(opened),
     })
 }
 
@@ -376,23 +428,56 @@ fn content_type(file: &str) -> Option<HeaderValue> {
 }
 
 impl Answer {
-    pub fn bytes(&self) -> usize {
-        self.content.len()
-    }
-
-    pub fn send(self, exchange: Exchange) -> Response<Body> {
-        let (is_head, length) = (exchange.is_head(), self.content.len());
-        let mut response = Response::new(match is_head || self.content.is_empty() {
-            true => Body::none(exchange),
-            false => Body::whole(self.content, exchange),
-        });
-        *response.status_mut() = self.status;
-        *response.headers_mut() = self.headers;
-        if is_head {
-            response.headers_mut().insert(CONTENT_LENGTH, length.into());
+    fn empty(status: StatusCode, headers: HeaderMap) -> Answer {
+        Answer {
+            status,
+            headers,
+            content: Bytes::new(),
+            file: None,
         }
-        response
     }
+}
+
+impl From<Answer> for Response {
+    fn from(answer: Answer) -> Response {
+        let fields = answer.headers.iter();
+        let bytes = answer.content.len();
+        Response {
+            status: answer.status.as_u16(),
+            headers: fields
+                .map(|(name, value)| (name.as_str().into(), value.as_bytes().into()))
+                .collect(),
+            body: match answer.file {
+                // Nobody shall keep much in memory that he does not read.
+                Some(file) if bytes > CHUNK_BYTES => Body::Stream(chunks(file, bytes)),
+                _ => Body::Bytes(answer.content),
+            },
+        }
+    }
+}
+
+/// So much of a file, as it is read.
+fn chunks(file: File, bytes: usize) -> BodySource {
+    let read = async |(mut file, left): (File, usize)| {
+        if left == 0 {
+            return Ok(None);
+        }
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut chunk = vec![0; left.min(CHUNK_BYTES)];
+            file.read_exact(&mut chunk).map(|()| (chunk, file))
+        });
+        match reading.await.map_err(std::io::Error::other).flatten() {
+            Ok((chunk, file)) => {
+                let left = left - chunk.len();
+                Ok(Some((Bytes::from(chunk), (file, left))))
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a static file cannot be read any more");
+                Err(ObjectError::type_error("the file cannot be read any more"))
+            }
+        }
+    };
+    Box::pin(futures::stream::try_unfold((file, bytes), read))
 }
 
 #[cfg(test)]
