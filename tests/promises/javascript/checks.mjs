@@ -231,6 +231,21 @@ export async function callbacks(object) {
   same([error instanceof RangeError, error.message], [true, "from the callback"]);
 }
 
+// The class `probe` is written in Rust.
+export async function callsOfAnotherLanguage(object) {
+  const Namespace = object.env.objects.constructor;
+  const probe = new Namespace("probe").getByName("b");
+  const values = [1, -7.5, "two", null, true, [3, []], { four: { five: 6 } }, new Uint8Array([0, 255])];
+  same(await probe.echo(...values), values);
+  same(await probe.version, "1");
+  same(await probe.applied((value) => [value, "from here"], "x"), ["x", "from here"]);
+  const counter = await probe.counter();
+  same([await counter.add(2), await counter.add(3)], [2, 5]);
+  const error = await failure(() => probe.throws("RangeError", "from there"));
+  same([error instanceof RangeError, error.message, error.remote], [true, "from there", true]);
+  same((await failure(() => probe.nothing())).message, 'The RPC receiver does not implement the method "nothing".');
+}
+
 export async function errorsArriveWhole(object) {
   const error = await failure(() => object.other().fail());
   same([error instanceof TypeError, error.message, error.code, error.detail, error.remote], [true, "not like this", 17, { why: ["a", "b"] }, true]);

@@ -63,6 +63,9 @@ export class Objects extends DurableObject {
       case "objects-in-memory":
         __cqjs.runGc();
         return new Response(String(__cqjs.getMemoryUsage().objCount));
+      case "memory-bytes":
+        __cqjs.runGc();
+        return new Response(String(__cqjs.getMemoryUsage().mallocSize));
       case "busy":
         await busy(this, url.searchParams.get("with"));
         return new Response("ok");
@@ -104,6 +107,10 @@ export class Objects extends DurableObject {
 
   async apply(callback, ...values) {
     return callback(...values);
+  }
+
+  applied(callback, value) {
+    return callback(value);
   }
 
   keep(callback) {

@@ -100,12 +100,24 @@ pub fn foreign_clock() -> PathBuf {
     COMPONENT.get_or_init(|| component("foreign-clock")).clone()
 }
 
+/// The component that runs the steps of the conformance tests.
+pub fn probe() -> PathBuf {
+    static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
+    let folder = workspace().join("conformance/probe/rust");
+    COMPONENT
+        .get_or_init(|| component_in(&folder, "probe"))
+        .clone()
+}
+
 /// Builds the package in this folder of this crate.
 fn component(name: &str) -> PathBuf {
+    component_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join(name), name)
+}
+
+/// Builds the package of this name in this folder.
+fn component_in(folder: &Path, name: &str) -> PathBuf {
     let target = components_folder();
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join(name)
-        .join("Cargo.toml");
+    let manifest = folder.join("Cargo.toml");
     build(
         Command::new(cargo())
             .args([

@@ -29,7 +29,7 @@ mod websocket;
 pub use abide::{Abide, Refusal, start};
 pub use artifacts::{
     abide, alarm_clock, cache, fixture, foreign_clock, gateway, javascript, javascript_gateway,
-    workspace,
+    probe, workspace,
 };
 pub use client::{Answer, Body, BodySender, Client, Protocol, Stream, chunks, whole};
 pub use connection::Connection;

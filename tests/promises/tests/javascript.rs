@@ -2,7 +2,7 @@
 //!
 //! What code sees by itself is checked in JavaScript, see ../javascript/checks.mjs.
 
-use promises::{Abide, Said, Site, WebSocket, javascript_gateway, until, whole};
+use promises::{Abide, Said, Site, WebSocket, javascript_gateway, probe, until, whole};
 
 /// Names a promise, and the check that holds it.
 macro_rules! checks {
@@ -45,6 +45,30 @@ checks! {
     a_socket_connects_objects: "socketsBetweenObjects",
     too_many_tags_are_refused: "tooManyTags",
     sections_lie_in_each_other: "sections",
+}
+
+#[tokio::test]
+async fn objects_in_javascript_and_in_rust_call_each_other() {
+    let probe = probe();
+    let settings = format!("[classes.probe]\ncomponent = {probe:?}");
+    let abide = Site::javascript(&settings).serve();
+    let answer = abide.get("/objects/a/callsOfAnotherLanguage").await;
+    assert_eq!(answer.text(), "ok", "{}", abide.log());
+
+    let steps = r#"[
+        ["stubs.call", "objects", {"name": "b"}, "echo", [{"a": [1, null, "two"], "b": {"blob": "00ff"}}]],
+        ["stubs.call", "objects", {"name": "b"}, "add", [1, 2, 39]],
+        ["stubs.get", "objects", {"name": "b"}, "version"],
+        ["stubs.count", "objects", {"name": "b"}, [2, 3]],
+        ["stubs.apply", "objects", {"name": "b"}, "x"]
+    ]"#;
+    let answer = abide.post("/probe/a", steps).await.ok();
+    let expected = r#"[{"a":[1,null,"two"],"b":{"blob":"00ff"}},42,7,[2,5],["x","x"]]"#;
+    assert_eq!(answer, expected);
+    let failing = r#"[["stubs.call", "objects", {"name": "b"}, "fail", []]]"#;
+    let answer = abide.post("/probe/a", failing).await.ok();
+    let expected = r#"[{"error":{"message":"not like this","name":"TypeError"}}]"#;
+    assert_eq!(answer, expected);
 }
 
 #[tokio::test]
@@ -162,6 +186,41 @@ async fn nothing_that_an_object_does_stays_in_its_memory() {
         let after = objects().await;
         assert!(after < before + 400, "{work}: {before}, then {after}");
     }
+}
+
+/// What an instance's code and its engine use of its memory.
+async fn memory_bytes(abide: &Abide) -> u64 {
+    abide.get("/objects/a/memory-bytes").await.number()
+}
+
+#[tokio::test]
+#[ignore = "takes minutes; by hand: --ignored soak"]
+async fn soak_a_hundred_thousand_calls_leave_an_instance_no_larger() {
+    const CALLS: u64 = 100_000;
+    /// Tables that grow once.
+    const GROWTH_BYTES_MAX: u64 = 64 << 10;
+    let abide = Site::javascript("").serve();
+    let works = ["storage", "sql", "calls", "counters", "requests", "timers"];
+    let round = async |calls: u64| {
+        for call in 0..calls / works.len() as u64 {
+            let asked = works.map(|work| {
+                let (client, path) = (abide.client(), format!("/objects/a/busy?with={work}"));
+                async move { client.get(&path).await.ok() }
+            });
+            futures::future::join_all(asked).await;
+            if call % 1_000 == 0 {
+                println!("{} calls: {} bytes", call * 6, memory_bytes(&abide).await);
+            }
+        }
+    };
+    round(CALLS / 100).await;
+    let before = memory_bytes(&abide).await;
+    round(CALLS).await;
+    let after = memory_bytes(&abide).await;
+    assert!(
+        after < before + GROWTH_BYTES_MAX,
+        "{before} bytes, then {after}"
+    );
 }
 
 async fn socket(abide: &Abide, query: &str) -> WebSocket {

@@ -101,6 +101,48 @@ async fn slow_a_project_is_served_as_it_lies_there_and_edited() {
     answers(&abide, "/env", r#"["hello // you",4,"another"]"#).await;
 }
 
+/// The one process that bundles for another.
+fn bundler_of(process: u32) -> String {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).expect("it runs");
+    let children = threads.flatten().flat_map(|thread| {
+        let children = std::fs::read_to_string(thread.path().join("children"));
+        let children = children.unwrap_or_default();
+        children
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    });
+    let mut bundlers: Vec<_> = children.filter(|child| is_running(child)).collect();
+    assert_eq!(bundlers.len(), 1, "{bundlers:?}");
+    bundlers.remove(0)
+}
+
+fn is_running(process: &str) -> bool {
+    let command = std::fs::read_to_string(format!("/proc/{process}/cmdline"));
+    command.is_ok_and(|command| command.contains("bundle.mjs"))
+}
+
+#[tokio::test]
+async fn slow_one_process_bundles_until_abide_ends_in_whatever_way() {
+    let dev = project();
+    let abide = dev.worker("w", &[]);
+    let bundler = bundler_of(abide.pid());
+    dev.write("w/src/greeting.ts", "export const greeting = \"two\";");
+    answers(&abide, "/greeting", "two").await;
+    assert_eq!(bundler_of(abide.pid()), bundler);
+
+    // One that was ended is started anew.
+    let status = std::process::Command::new("kill")
+        .args(["-9", &bundler])
+        .status();
+    assert!(status.expect("kill runs").success());
+    dev.write("w/src/greeting.ts", "export const greeting = \"three\";");
+    answers(&abide, "/greeting", "three").await;
+    let bundler = bundler_of(abide.pid());
+    abide.kill();
+    until("the bundler has ended", async || !is_running(&bundler)).await;
+}
+
 #[tokio::test]
 async fn slow_a_first_bundle_that_fails_is_shown_to_clients() {
     let dev = project();
@@ -151,6 +193,165 @@ async fn slow_a_worker_without_a_gateway_leaves_the_default_route_open() {
     let abide = dev.worker("w", &[]);
     assert_eq!(abide.get("/Counter/alice").await.ok(), "alice");
     abide.says("has no default export with fetch()").await;
+}
+
+/// In each of these ways an error is thrown that nobody waits for.
+const UNAWAITED: &str = r#"
+import { DurableObject } from "cloudflare:workers";
+
+interface Env { COUNTER: any }
+
+export class Counter extends DurableObject<Env> {
+  async fail(why: string): Promise<void> {
+    await scheduler.wait(1);
+    throw new RangeError(`thrown: ${why}`);
+  }
+  failAtOnce(why: string): void {
+    throw new RangeError(`thrown: ${why}`);
+  }
+  fetch(): Response {
+    this.fail("a call");
+    void this.fail("a void call");
+    this.fail("a chain").then(() => {});
+    setTimeout(async () => { await this.fail("a timer"); }, 1);
+    const target = new EventTarget();
+    target.addEventListener("x", async () => { await this.fail("a listener"); });
+    target.dispatchEvent(new Event("x"));
+    this.env.COUNTER.getByName("other").failAtOnce("another object");
+    this.fail("caught").catch(() => {});
+    return new Response("goes on");
+  }
+}
+
+export default {
+  fetch(request: Request, env: Env) { return env.COUNTER.getByName("a").fetch(request); },
+};
+"#;
+
+#[tokio::test]
+async fn slow_what_nobody_awaits_is_in_the_log_with_its_file_and_line() {
+    let dev = project();
+    for contexts in [
+        "",
+        "import { AsyncLocalStorage } from \"node:async_hooks\"; new AsyncLocalStorage();\n",
+    ] {
+        dev.write("w/src/index.ts", format!("{contexts}{UNAWAITED}"));
+        let abide = dev.worker("w", &[]);
+        assert_eq!(abide.get("/").await.ok(), "goes on");
+        let ways = [
+            "a call",
+            "a void call",
+            "a chain",
+            "a timer",
+            "a listener",
+            "another object",
+        ];
+        for way in ways {
+            abide
+                .says(&format!("Uncaught RangeError: thrown: {way}"))
+                .await;
+        }
+        let line = 9 + contexts.lines().count();
+        abide.says(&format!("(src/index.ts:{line})")).await;
+        assert_eq!(abide.get("/").await.ok(), "goes on");
+        assert!(!abide.log().contains("thrown: caught"), "{}", abide.log());
+    }
+}
+
+#[tokio::test]
+async fn slow_code_may_ask_for_static_files() {
+    let dev = project();
+    let assets = "\"main\": \"src/index.ts\", \"assets\": { \"directory\": \"public\", \"binding\": \
+                  \"ASSETS\", \"run_worker_first\": true },";
+    dev.write(
+        "w/wrangler.jsonc",
+        WRANGLER.replace("\"main\": \"src/index.ts\",", assets),
+    );
+    dev.write("w/public/index.html", "<p>the page</p>");
+    dev.write("w/public/large.txt", "0123456789".repeat(100_000));
+    dev.write(
+        "w/src/index.ts",
+        r#"
+import { DurableObject } from "cloudflare:workers";
+export class Counter extends DurableObject<any> {
+  async fetch(request: Request) { return this.env.ASSETS.fetch(request); }
+}
+export default {
+  async fetch(request: Request, env: any) {
+    const { pathname } = new URL(request.url);
+    if (pathname.startsWith("/object/")) {
+      return env.COUNTER.getByName("a").fetch(new Request(request.url.replace("/object", ""), request));
+    }
+    if (pathname === "/followed") {
+      const answer = await env.ASSETS.fetch("https://anything.example/index.html");
+      return Response.json([answer.status, answer.headers.get("content-type"), await answer.text()]);
+    }
+    if (pathname === "/posted") {
+      const answer = await env.ASSETS.fetch("https://anything.example/", { method: "POST", body: "x" });
+      return Response.json([answer.status, answer.headers.get("allow")]);
+    }
+    return env.ASSETS.fetch(request);
+  },
+};
+"#,
+    );
+    let abide = dev.worker("w", &[]);
+    for path in ["/", "/object/"] {
+        let page = abide.get(path).await;
+        assert_eq!(
+            page.header("content-type"),
+            Some("text/html; charset=utf-8")
+        );
+        assert_eq!(page.ok(), "<p>the page</p>");
+    }
+    // A request that came is answered as it is; one of the code's own is sent on.
+    let page = abide.get("/index.html").await;
+    assert_eq!((page.status, page.header("location")), (307, Some("/")));
+    assert_eq!(
+        abide.get("/followed").await.ok(),
+        r#"[200,"text/html; charset=utf-8","<p>the page</p>"]"#
+    );
+    assert_eq!(abide.get("/posted").await.ok(), r#"[405,"GET, HEAD"]"#);
+    assert_eq!(abide.get("/nothing").await.status, 404);
+    assert_eq!(abide.get("/object/large.txt").await.ok().len(), 1_000_000);
+}
+
+#[tokio::test]
+async fn slow_webassembly_and_a_wait_at_the_top_level_are_refused_with_their_place() {
+    let dev = project();
+    dev.write("w/src/add.wasm", b"\0asm\x01\0\0\0");
+    dev.write(
+        "w/src/greeting.ts",
+        "import add from \"./add.wasm\";\nexport const greeting = typeof add;",
+    );
+    let refusal = dev.worker_refusal("w");
+    refusal.names(&[
+        "src/greeting.ts:1:16",
+        "src/add.wasm is WebAssembly, which QuickJS cannot run",
+    ]);
+    dev.write(
+        "w/src/greeting.ts",
+        "export const greeting = await Promise.resolve(\"x\");",
+    );
+    let refusal = dev.worker_refusal("w");
+    refusal.names(&["src/greeting.ts:1:24", "await"]);
+}
+
+#[test]
+fn slow_a_project_is_tested_by_its_own_script() {
+    let dev = project();
+    let test = || dev.command(&["test"], "w").args(["--", "more"]).output();
+    dev.write("w/package.json", "{}");
+    dev.refusal(&["test"], "w")
+        .names(&["package.json: there is no script \"test\"; write one"]);
+    for (script, code) in [("echo tested", 0), ("exit 3; echo", 3)] {
+        let package = serde_json::json!({ "scripts": { "test": script } });
+        dev.write("w/package.json", package.to_string());
+        let ended = test().expect("abide runs");
+        assert_eq!(ended.status.code(), Some(code), "{ended:?}");
+        let said = String::from_utf8_lossy(&ended.stdout);
+        assert_eq!(said.contains("tested more"), code == 0, "{said}");
+    }
 }
 
 #[tokio::test]
