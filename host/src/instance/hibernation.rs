@@ -24,6 +24,7 @@ use super::undo::{Reach, undo};
 use crate::clock;
 use crate::object::deadlines::Deadlines;
 use crate::object::inbox::Told;
+use crate::workers::crowd;
 
 /// What becomes of the memory of an object's instance when the object is idle.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -98,7 +99,16 @@ impl Instance {
                 self.part();
                 return Life::without_memory(served);
             }
-            match self.sleep(fits).await {
+            let sleeping = async {
+                match inbox.has_mail() && !must_go {
+                    true => None,
+                    false => Some(self.sleep(fits).await),
+                }
+            };
+            let Some(slept) = crowd::in_turn(sleeping).await else {
+                continue;
+            };
+            match slept {
                 Ok(memory) => {
                     let memory = Some(memory);
                     return Life {

@@ -39,7 +39,7 @@ use crate::object::outlet::Outlet;
 use crate::object::post::Post;
 use crate::object::socket::sockets::Which;
 use crate::storage::{Committer, DataDir, Durability, Storage, StorageLimits, Verdict};
-use crate::workers::{beginning, heavy, watch};
+use crate::workers::{crowd, heavy, watch};
 
 const SYNC_FAILED: &str = "Durable Object was reset and rolled back to its last known good state \
      because its writes could not be made durable.";
@@ -73,8 +73,18 @@ pub async fn live(
         if handle.inbox.failure().is_some() {
             memory = None;
         }
-        let parts = match open_parts(&shared, &handle, &mut opened) {
-            Ok(parts) => parts,
+        let opening = async {
+            let parts = open_parts(&shared, &handle, &mut opened)?;
+            match kept.take() {
+                Some(kept) => memory = still_fitting(&handle, &parts, kept),
+                None if is_first => parts.snapshot.remove_left(),
+                None => {}
+            }
+            let looked = alarms::look(&handle, &parts);
+            Ok((parts, looked))
+        };
+        let (parts, looked) = match crowd::in_turn(opening).await {
+            Ok(opened) => opened,
             Err(error) => {
                 refuse_waiting(&handle, &error);
                 (opened, memory) = (None, None);
@@ -84,13 +94,7 @@ pub async fn live(
                 continue;
             }
         };
-        match kept.take() {
-            Some(kept) => memory = still_fitting(&handle, &parts, kept),
-            None if is_first => parts.snapshot.remove_left(),
-            None => {}
-        }
         is_first = false;
-        let looked = alarms::look(&handle, &parts);
         let woken = match (looked, handle.inbox.has_mail()) {
             (Ok(()), true) => wake(&shared, &handle, parts.clone(), &mut memory).await,
             (looked, _) => looked,
@@ -103,7 +107,8 @@ pub async fn live(
         }
         drop(parts);
         if let Some(parts) = opened.take() {
-            kept = close(&handle, parts, memory.take());
+            let closing = async { close(&handle, parts, memory.take()) };
+            kept = crowd::in_turn(closing).await;
         }
         if handle.is_closing()
             && refuse_waiting(&handle, &ObjectError::unavailable(SHUTTING_DOWN)) > 0
@@ -256,7 +261,7 @@ async fn wake(
             Err(ended) => Life::without_memory(Err(ended)),
         }
     };
-    let life = beginning::in_turn(life).await;
+    let life = crowd::in_turn(life).await;
     *memory = life.memory;
     handle.inbox.end();
     // What was left of its bodies broke off with the instance.

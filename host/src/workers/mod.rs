@@ -9,7 +9,7 @@
 //! watch      sees a poll that lasts, and has a reserve worker take the stuck one's place
 //! reserve    workers that stand still until then
 //! heavy      lets few of the long polls compute at a time, in turn
-//! beginning  lets few of those begin at a time that take long to
+//! crowd      lets few of those work at a time who come in crowds
 //! preemption tells the system which threads must not wait for others
 //! ticks      the clock of all this, and of preemption
 //! ```
@@ -20,7 +20,7 @@
 //!   for one tick and as long as the reserve lasts.
 //! * While nothing runs nothing ticks.
 
-pub mod beginning;
+pub mod crowd;
 pub mod heavy;
 mod preemption;
 mod reserve;

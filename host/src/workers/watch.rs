@@ -15,12 +15,14 @@ use std::task::{Context, Poll};
 
 use parking_lot::Mutex;
 
-use super::{heavy, reserve, ticks};
+use super::{crowd, heavy, reserve, ticks};
 
 /// Bits of a note; above them, the number of the poll.
 const RUNNING: u64 = 1;
 const COVERED: u64 = 2;
-const ONE_POLL: u64 = 4;
+/// It is this thread's turn in the crowd.
+const TURN: u64 = 4;
+const ONE_POLL: u64 = 8;
 
 static NOTES: Mutex<Vec<Arc<Note>>> = Mutex::new(Vec::new());
 
@@ -87,9 +89,28 @@ pub(super) fn begin() {
 /// The poll has ended, or its thread is no worker any more.
 fn end() {
     with_note(|note| {
-        let before = note.state.fetch_and(!(RUNNING | COVERED), Ordering::AcqRel);
+        let ended = !(RUNNING | COVERED | TURN);
+        let before = note.state.fetch_and(ended, Ordering::AcqRel);
         if before & COVERED != 0 {
             reserve::release();
+        }
+        if before & TURN != 0 {
+            crowd::next();
+        }
+    });
+}
+
+/// It is this thread's turn in the crowd, until `end_turn` or until its poll lasts.
+pub(super) fn begin_turn() {
+    with_note(|note| {
+        note.state.fetch_or(TURN, Ordering::AcqRel);
+    });
+}
+
+pub(super) fn end_turn() {
+    with_note(|note| {
+        if note.state.fetch_and(!TURN, Ordering::AcqRel) & TURN != 0 {
+            crowd::next();
         }
     });
 }
@@ -110,15 +131,17 @@ pub(super) fn look() -> bool {
         polled |= state != seen || state & RUNNING != 0;
         let lasts = state == seen && state & (RUNNING | COVERED) == RUNNING;
         if lasts && reserve::step_in() {
-            let covered = state | COVERED;
+            let covered = (state | COVERED) & !TURN;
             note.seen.store(covered, Ordering::Relaxed);
             let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
             let marked = note
                 .state
                 .compare_exchange(state, covered, success, failure);
-            if marked.is_err() {
+            match marked {
+                Ok(_) if state & TURN != 0 => crowd::next(),
+                Ok(_) => {}
                 // It has ended just now.
-                reserve::release();
+                Err(_) => reserve::release(),
             }
         }
     }

@@ -166,19 +166,12 @@ async fn chunks_leave_as_they_are_written() {
 async fn a_stream_that_breaks_off_does_not_look_complete() {
     let abide = Site::fixture("").serve();
     for protocol in [Protocol::Http1, Protocol::Http2] {
-        let mut stream = abide
-            .open_with(
-                protocol,
-                "GET",
-                "/fixture/a/stream-then-trap?chunks=3",
-                promises::whole(""),
-            )
-            .await;
-        assert_eq!(stream.status, 200);
-        let rest = stream.read(1000).await;
+        // With HTTP/2 the end may overtake the head.
+        let path = "/fixture/a/stream-then-trap?chunks=3";
+        let answer = abide.ask(protocol, "GET", path, promises::whole("")).await;
         assert!(
-            rest.is_err(),
-            "{protocol:?}: the client took {rest:?} for the whole"
+            answer.is_err(),
+            "{protocol:?}: the client took {answer:?} for the whole"
         );
     }
     assert_eq!(abide.get("/fixture/a/events").await.number(), 1);

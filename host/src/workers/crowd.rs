@@ -1,0 +1,62 @@
+//! Lets few of those work at a time who come in crowds.
+//!
+//! To make an instance takes a worker a good part of a tick, and so does putting one
+//! to sleep. One event may have thousands of objects woken, and all of them become
+//! idle at the same moment. If all stood in the workers' queue at once, whoever comes
+//! after them would wait for all of them. So they stand in a queue of their own, and
+//! as many as there are cores in that of the workers.
+//!
+//! Invariant: a turn ends once, with the work, with its first wait, or when it blocks
+//! for long, whichever comes first.
+
+use std::pin::pin;
+use std::sync::LazyLock;
+use std::task::Poll;
+
+use tokio::sync::Semaphore;
+
+use super::{cores, watch};
+
+static TURNS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(cores()));
+
+/// Does `work`, up to its first wait, when it is its turn. To be called from within a
+/// watched poll.
+pub async fn in_turn<T>(work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    TURNS.acquire().await.expect("it is never closed").forget();
+    watch::begin_turn();
+    let begun = futures::poll!(work.as_mut());
+    watch::end_turn();
+    match begun {
+        Poll::Ready(done) => done,
+        Poll::Pending => work.await,
+    }
+}
+
+/// A turn has ended.
+pub(super) fn next() {
+    TURNS.add_permits(1);
+}
+
+#[cfg(test)]
+mod tests {
+    //! Who waits after the beginning of its work keeps nobody from theirs.
+
+    use futures::FutureExt;
+    use futures::executor::block_on;
+    use futures::future::{join_all, pending, ready};
+
+    use super::*;
+
+    #[test]
+    fn those_that_wait_let_others_work() {
+        let mut waiting: Vec<_> = (0..3 * cores())
+            .map(|_| Box::pin(in_turn(pending::<()>())))
+            .collect();
+        for work in &mut waiting {
+            assert!(work.now_or_never().is_none());
+        }
+        block_on(join_all((0..3 * cores()).map(|_| in_turn(ready(())))));
+        assert_eq!(TURNS.available_permits(), cores());
+    }
+}
