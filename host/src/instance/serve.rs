@@ -164,19 +164,16 @@ impl Awake<'_> {
         let verdict = self
             .pace
             .reached(now_ms, quiet, self.turnstile.closed_since_ms());
-        let claim = match (quiet, self.quiet) {
+        match (quiet, self.quiet) {
             (true, false) => {
                 self.parts.storage.lock().close_cursors();
-                inbox.set_idle(now_ms)
+                inbox.set_idle(now_ms);
             }
-            (true, true) => inbox.claim(),
-            (false, true) => {
-                inbox.set_busy();
-                None
-            }
-            (false, false) => None,
-        };
+            (false, true) => inbox.set_busy(),
+            _ => {}
+        }
         self.quiet = quiet;
+        let claim = if quiet { inbox.claim() } else { None };
         match verdict {
             Verdict::Leave => Poll::Ready(Ok(Left { claim })),
             Verdict::Rest if claim.is_none() => {

@@ -141,27 +141,41 @@ impl Inbox {
     /// Something happens to the live instance.
     pub fn set_busy(&self) {
         self.idle_since_ms.store(BUSY, Ordering::Release);
-        if self.is_rung.swap(false, Ordering::AcqRel) {
-            // It has no place to give; another may have.
-            self.room.ring_one();
+        self.is_not_to_leave();
+    }
+
+    /// Nothing happens to the live instance.
+    pub fn set_idle(self: &Arc<Self>, now_ms: u64) {
+        self.idle_since_ms.store(now_ms, Ordering::Release);
+        if self.is_listed.swap(true, Ordering::AcqRel) {
+            self.room.ring_if_wanted();
+        } else {
+            self.room.list(now_ms, self.clone());
         }
     }
 
-    /// Nothing happens to the live instance. Some when it should leave at once for
-    /// another object.
-    pub fn set_idle(self: &Arc<Self>, now_ms: u64) -> Option<Claim<Inbox>> {
-        self.idle_since_ms.store(now_ms, Ordering::Release);
-        let claim = self.claim();
-        if claim.is_none() && !self.is_listed.swap(true, Ordering::AcqRel) {
-            self.room.list(now_ms, self.clone());
+    /// Should this idle object leave for another one?
+    pub fn claim(self: &Arc<Self>) -> Option<Claim<Inbox>> {
+        if !self.is_rung.swap(false, Ordering::AcqRel) {
+            return None;
+        }
+        self.room.answered();
+        let claim = self.room.claim();
+        if claim.is_none()
+            && let Some(since_ms) = self.idle_since_ms()
+            && !self.is_listed.swap(true, Ordering::AcqRel)
+        {
+            self.room.list(since_ms, self.clone());
         }
         claim
     }
 
-    /// Should this idle object leave for another one?
-    pub fn claim(&self) -> Option<Claim<Inbox>> {
-        self.is_rung.store(false, Ordering::Release);
-        self.room.claim()
+    /// It has no place to give, should it have been asked for one; another may have.
+    fn is_not_to_leave(&self) {
+        if self.is_rung.swap(false, Ordering::AcqRel) {
+            self.room.answered();
+            self.room.ring_if_wanted();
+        }
     }
 
     /// The instance has gone.
@@ -170,9 +184,7 @@ impl Inbox {
         if self.is_listed.swap(false, Ordering::AcqRel) {
             self.room.unlist(self);
         }
-        if self.is_rung.swap(false, Ordering::AcqRel) {
-            self.room.ring_one();
-        }
+        self.is_not_to_leave();
     }
 
     /// A commit will never be durable: the instance has to go.

@@ -1,9 +1,13 @@
 //! Which idle objects leave when others need their places.
 //!
 //! ```text
-//! waiting object ─ want() ─► the object idle for longest is rung ─ claim() ─► it leaves
-//!                            an object that becomes idle ───────── claim() ─► it leaves
+//! an object waits ────── want() ─┐
+//!                                ├─► the object idle for longest is rung ─ claim() ─► it leaves
+//! an object becomes idle ─ list()┘
 //! ```
+//!
+//! So an object that works all the time, with pauses, stays where others are idle for
+//! longer.
 //!
 //! Objects are listed when they become idle, and once: one that works again stays
 //! listed, and is passed over when its turn comes. So an event costs no lock here,
@@ -32,6 +36,8 @@ pub trait Idler {
 pub struct Room<O> {
     waiting: AtomicUsize,
     leaving: AtomicUsize,
+    /// Objects that were rung and have not answered.
+    rung: AtomicUsize,
     /// Objects that should leave because memory is tight.
     asked: AtomicUsize,
     /// Objects by their address, with the time since when they were idle when they
@@ -44,6 +50,7 @@ impl<O> Default for Room<O> {
         Room {
             waiting: AtomicUsize::new(0),
             leaving: AtomicUsize::new(0),
+            rung: AtomicUsize::new(0),
             asked: AtomicUsize::new(0),
             idle: Mutex::new(LinkedHashMap::new()),
         }
@@ -76,10 +83,24 @@ impl<O: Idler> Room<O> {
         Wish(self)
     }
 
-    /// Lists an object that has become idle.
+    /// Lists an object that has become idle. Others may have waited for one.
     pub fn list(&self, since_ms: u64, object: Arc<O>) {
         let key = Arc::as_ptr(&object).addr();
         self.idle.lock().insert(key, (since_ms, object));
+        self.ring_if_wanted();
+    }
+
+    /// Rings the object that is idle for longest, if more wait than leave.
+    pub fn ring_if_wanted(&self) {
+        let read = Ordering::Acquire;
+        if self.waiting.load(read) > self.leaving.load(read) + self.rung.load(read) {
+            self.ring_one();
+        }
+    }
+
+    /// One that was rung has claimed, or has something to do.
+    pub fn answered(&self) {
+        self.rung.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// Forgets an object that has left.
@@ -113,9 +134,8 @@ impl<O: Idler> Room<O> {
         claimed.ok().map(|_| Claim(self.clone()))
     }
 
-    /// Rings the object that is idle for longest, if others still wait. To be
-    /// called again when one that was rung has found something to do.
-    pub fn ring_one(&self) {
+    /// Rings the object that is idle for longest.
+    fn ring_one(&self) {
         let mut idle = self.idle.lock();
         while let Some((key, (listed_ms, object))) = idle.pop_front() {
             match object.idle_since_ms() {
@@ -124,6 +144,7 @@ impl<O: Idler> Room<O> {
                     idle.insert(key, (since_ms, object));
                 }
                 Some(_) => {
+                    self.rung.fetch_add(1, Ordering::AcqRel);
                     drop(idle);
                     return object.unlisted(true);
                 }
@@ -213,5 +234,21 @@ mod tests {
         assert!(room.claim().is_some());
         drop(wish);
         assert!(room.claim().is_none());
+    }
+
+    #[test]
+    fn who_becomes_idle_leaves_only_if_none_is_idle_for_longer() {
+        let room = Arc::new(Room::default());
+        let _wish = room.want();
+        let first = idle(&room, 1);
+        assert!(was_rung(&first), "somebody waited for it");
+        let (second, third) = (idle(&room, 2), idle(&room, 3));
+        assert!(!was_rung(&second), "as many were rung as wait");
+        let _another = room.want();
+        assert!(was_rung(&second) && !was_rung(&third));
+        // The first one has something to do.
+        room.answered();
+        let fourth = idle(&room, 4);
+        assert!(was_rung(&third) && !was_rung(&fourth));
     }
 }

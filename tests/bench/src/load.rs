@@ -15,6 +15,7 @@ use anyhow::{Context, Result, bail, ensure};
 use tokio::task::JoinHandle;
 
 use crate::connection::Connection;
+use crate::process;
 use crate::statistics::percentile;
 
 /// Longer than any answer may take, eviction of thousands of objects included.
@@ -111,6 +112,8 @@ pub fn run_beside(plan: &Plan, attack: Option<&Plan>, on_start: impl FnOnce()) -
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    // Measured beside an attack is the server, not how long this thread waits for it.
+    let _ahead = attack.map(|_| process::Ahead::of_others());
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
         let attacking = match attack {

@@ -87,7 +87,7 @@ impl Measurer {
                 } => self.measure_loop(row.unit, server, class, objects, connections),
                 Task::Neighbour { attack } => self.measure_neighbour(server, attack),
                 Task::FirstTouch { class } => self.measure_first_touch(server, class),
-                Task::Wake { writes } => self.measure_wake(server, writes),
+                Task::Wake { class, writes } => self.measure_wake(server, class, writes),
                 Task::StubCall => self.measure_stub_call(server),
                 Task::Alarms => self.measure_alarms(server),
                 Task::SocketWake => self.measure_socket_wake(server),
@@ -234,8 +234,9 @@ impl Measurer {
             ..plan(server, class, &before, 1, TOUCHES)
         };
         let (outcome, usage) = metered(server, &plan, None)?;
-        if class == Class::Counter {
+        if class != Class::Echo {
             server.touched = Some(Touched {
+                class,
                 before,
                 writes_each: 1,
                 at: Instant::now(),
@@ -244,9 +245,15 @@ impl Measurer {
         Ok(Measured::timed(outcome.p50_us()?, &outcome, usage))
     }
 
-    fn measure_wake(&mut self, server: &mut Server, writes: bool) -> Result<Measured> {
-        if server.touched.is_none() {
-            self.measure_first_touch(server, Class::Counter)?;
+    fn measure_wake(
+        &mut self,
+        server: &mut Server,
+        class: Class,
+        writes: bool,
+    ) -> Result<Measured> {
+        let is_of_class = |touched: &Touched| touched.class == class;
+        if !server.touched.as_ref().is_some_and(is_of_class) {
+            self.measure_first_touch(server, class)?;
         }
         let mut touched = server
             .touched
@@ -255,14 +262,18 @@ impl Measurer {
         std::thread::sleep(EVICTED_AFTER.saturating_sub(touched.at.elapsed()));
         self.wait_for_quiet();
         let now_ms = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
-        let mut plan = plan(server, Class::Counter, &touched.before, 1, TOUCHES);
+        // Each proves its eviction: by the birth of its instance, or, where that goes on
+        // with its memory, in the server's log.
+        let keeps_memory = server.keeps_memory(class);
+        let born_from_ms = if keeps_memory { 1 } else { now_ms };
+        let woken = server.woken();
+        let mut plan = plan(server, class, &touched.before, 1, TOUCHES);
         if writes {
             touched.writes_each += 1;
             plan.expect = Expect::NumberFrom(touched.writes_each);
         } else {
-            // The birth of the instance is the answer: each proves its eviction.
             plan.after = "/born".to_string();
-            plan.expect = Expect::NumberFrom(now_ms);
+            plan.expect = Expect::NumberFrom(born_from_ms);
         }
         let (outcome, usage) = metered(server, &plan, None)?;
         if writes {
@@ -275,9 +286,12 @@ impl Measurer {
             let born: u64 =
                 load::get(server.address, &format!("{}0/born", touched.before))?.parse()?;
             ensure!(
-                born >= now_ms,
+                born >= born_from_ms,
                 "the objects were not evicted after {EVICTED_AFTER:?}"
             );
+        }
+        if keeps_memory {
+            server.check_woken(woken + TOUCHES as usize)?;
         }
         touched.at = Instant::now();
         server.touched = Some(touched);
@@ -368,7 +382,11 @@ fn plan(server: &Server, class: Class, before: &str, connections: usize, count: 
         address: server.address,
         before: before.to_string(),
         names: Names::Sequence,
-        after: if class == Class::Counter { "/sql" } else { "" }.to_string(),
+        after: match class {
+            Class::Counter | Class::Forgetful => "/sql",
+            _ => "",
+        }
+        .to_string(),
         connections,
         pace: Duration::ZERO,
         warm_up: Duration::ZERO,
@@ -380,7 +398,7 @@ fn plan(server: &Server, class: Class, before: &str, connections: usize, count: 
 fn expected(kind: Kind, class: Class) -> Expect {
     match class {
         Class::SqlRead if kind != Kind::Ceiling => Expect::Prefix("row-"),
-        Class::Counter if kind != Kind::Ceiling => Expect::NumberFrom(1),
+        Class::Counter | Class::Forgetful if kind != Kind::Ceiling => Expect::NumberFrom(1),
         _ => Expect::Exactly("ok"),
     }
 }

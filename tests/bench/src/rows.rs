@@ -47,8 +47,8 @@ pub enum Task {
     Neighbour { attack: Option<Attack> },
     /// Objects that never existed, one after the other.
     FirstTouch { class: Class },
-    /// The counters of the first touches, after they were evicted.
-    Wake { writes: bool },
+    /// Counters after they were evicted.
+    Wake { class: Class, writes: bool },
     /// What an object that is live and idle occupies.
     Memory { class: Class },
     /// What an object occupies that was evicted.
@@ -87,12 +87,25 @@ pub enum Attack {
 pub enum Class {
     Echo,
     Counter,
+    /// Counters that Abide evicts without their memory, as workerd does all.
+    Forgetful,
     SqlRead,
     Greedy,
     Room,
     Bell,
     Caller,
 }
+
+pub const CLASSES: [Class; 8] = [
+    Class::Echo,
+    Class::Counter,
+    Class::Forgetful,
+    Class::SqlRead,
+    Class::Greedy,
+    Class::Room,
+    Class::Bell,
+    Class::Caller,
+];
 
 pub const ECHO_ALONE: &str = "echo-c1";
 
@@ -243,7 +256,10 @@ pub const ROWS: &[Row] = &[
         unit: Unit::Micros,
         aim_times: 5.0,
         ceiling: Ceiling::None,
-        task: Task::Wake { writes: false },
+        task: Task::Wake {
+            class: Class::Counter,
+            writes: false,
+        },
     },
     Row {
         name: "wake-write",
@@ -251,7 +267,32 @@ pub const ROWS: &[Row] = &[
         unit: Unit::Micros,
         aim_times: 5.0,
         ceiling: Ceiling::None,
-        task: Task::Wake { writes: true },
+        task: Task::Wake {
+            class: Class::Counter,
+            writes: true,
+        },
+    },
+    Row {
+        name: "forgetful-wake",
+        label: "… that dropped the memory",
+        unit: Unit::Micros,
+        aim_times: 5.0,
+        ceiling: Ceiling::None,
+        task: Task::Wake {
+            class: Class::Forgetful,
+            writes: false,
+        },
+    },
+    Row {
+        name: "forgetful-wake-write",
+        label: "… that dropped the memory, with a write",
+        unit: Unit::Micros,
+        aim_times: 5.0,
+        ceiling: Ceiling::None,
+        task: Task::Wake {
+            class: Class::Forgetful,
+            writes: true,
+        },
     },
     Row {
         name: "stub-call",
@@ -400,6 +441,7 @@ impl Class {
         match self {
             Class::Echo => "echo",
             Class::Counter => "counter",
+            Class::Forgetful => "forgetful",
             Class::SqlRead => "sqlread",
             Class::Greedy => "greedy",
             Class::Room => "room",

@@ -8,15 +8,20 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::prepare::Prepared;
 use crate::process;
+use crate::rows::{CLASSES, Class};
+
+/// What Abide logs of an object that goes on where it was.
+const WOKEN: &str = "wakes with its memory";
 
 /// Compiling a component for the first time is included.
 const START_WAIT_MAX: Duration = Duration::from_secs(60);
+const LOG_WAIT_MAX: Duration = Duration::from_secs(5);
 const STOP_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// All servers evict after about ten seconds; this is that and a margin.
@@ -50,8 +55,9 @@ pub struct Server {
     directory: PathBuf,
 }
 
-/// Counters `<before>0`, `<before>1`, … that exist on disk.
+/// Objects `<before>0`, `<before>1`, … of a class of counters, that exist on disk.
 pub struct Touched {
+    pub class: Class,
     pub before: String,
     pub writes_each: u64,
     pub at: Instant,
@@ -115,6 +121,31 @@ impl Server {
             .to_string()
     }
 
+    /// Does an object of this class go on where it was, after it was evicted?
+    pub fn keeps_memory(&self, class: Class) -> bool {
+        self.kind == Kind::Abide && class != Class::Forgetful
+    }
+
+    /// How many objects woke with their memory until now.
+    pub fn woken(&self) -> usize {
+        let log = fs::read_to_string(self.directory.join("log")).unwrap_or_default();
+        log.matches(WOKEN).count()
+    }
+
+    /// Fails unless so many have woken; the log may come late.
+    pub fn check_woken(&self, count: usize) -> Result<()> {
+        let begun = Instant::now();
+        while self.woken() < count {
+            ensure!(
+                begun.elapsed() < LOG_WAIT_MAX,
+                "{} objects woke with their memory, {count} were expected",
+                self.woken()
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
     /// Fails when the process has ended.
     pub fn check_alive(&mut self) -> Result<()> {
         match self.child.try_wait()? {
@@ -173,6 +204,7 @@ fn command(
             fs::write(&config, abide_config(residence, component, address))?;
             command.arg("serve").arg("--config").arg(config);
             command.arg("--cache").arg(&prepared.cache);
+            command.env("RUST_LOG", "info,abide::life=debug");
         }
         Kind::Workerd => {
             let constant = if residence == Residence::Resident {
@@ -206,12 +238,13 @@ fn abide_config(residence: Residence, component: &Path, address: SocketAddr) -> 
         "listen = \"{address}\"\ndata = \"data\"\nshow_errors = true\n\n\
          [limits]\nidle_timeout_ms = {idle_timeout_ms}\n"
     );
-    for class in [
-        "echo", "counter", "sqlread", "greedy", "room", "bell", "caller",
-    ] {
+    for class in CLASSES {
         // JSON's quoting of a string is TOML's too.
         let component = serde_json::Value::from(component.to_string_lossy());
-        text += &format!("\n[classes.{class}]\ncomponent = {component}\n");
+        text += &format!("\n[classes.{}]\ncomponent = {component}\n", class.path());
+        if class == Class::Forgetful {
+            text += "hibernate = \"drop-memory\"\n";
+        }
     }
     text
 }

@@ -57,6 +57,7 @@ const sockets :List(Workerd.Socket) = [
 const bindings :List(Workerd.Worker.Binding) = [
   (name = "echo", durableObjectNamespace = "Echo"),
   (name = "counter", durableObjectNamespace = "Counter"),
+  (name = "forgetful", durableObjectNamespace = "Counter"),
   (name = "sqlread", durableObjectNamespace = "SqlRead"),
   (name = "greedy", durableObjectNamespace = "Greedy"),
   (name = "room", durableObjectNamespace = "Room"),

@@ -224,6 +224,9 @@ pub fn start(command: &mut Command) -> Abide {
     for (name, value) in command.get_envs() {
         copy.env(name, value.unwrap_or_default());
     }
+    if let Some(folder) = command.get_current_dir() {
+        copy.current_dir(folder);
+    }
     Abide::start(copy, Arc::new(folder))
 }
 

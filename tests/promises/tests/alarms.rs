@@ -286,7 +286,7 @@ async fn serve_with_overdue_alarms() -> (Site, Abide) {
 
 #[tokio::test]
 async fn overdue_alarms_run_at_the_start_once_each_under_their_names() {
-    let (site, abide) = serve_with_overdue_alarms().await;
+    let (_site, abide) = serve_with_overdue_alarms().await;
     for n in 0..200 {
         let (object, found) = (format!("o{n}"), ran(&abide, &format!("o{n}"), 1).await);
         assert_eq!(found, format!("0 false {object} none\n"));

@@ -5,6 +5,7 @@
 //! * `/sqlread/<name>`: one of 10,000 rows by its primary key.
 //! * `/greedy/<name>/{sql,spin,log}`: a statement of 500,000 steps, 30 million rounds
 //!   of a loop, or 1,000 lines in the log.
+//! * `/forgetful/<name>/…`: a counter that the host puts to sleep without its memory.
 //! * `/room/<name>`: a WebSocket, see `room.rs`; `/room/<name>/born` the instance's age.
 //! * `/bell/<name>/{at/<ms>,within}`: an alarm, and within how many milliseconds it rang.
 //! * `/caller/<name>`: asks an echo 100 times, one after the other.
@@ -27,6 +28,7 @@ use crate::room::Room;
 durable_object::export! {
     "echo" => Echo,
     "counter" => Counter,
+    "forgetful" => Counter,
     "sqlread" => SqlRead,
     "greedy" => Greedy,
     "room" => Room: WebSocketHandler,
