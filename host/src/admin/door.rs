@@ -1,7 +1,7 @@
 //! Where a server hears what it is asked.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -37,7 +37,8 @@ impl Door {
         // What was left by a server that was killed.
         let _ = data.dir().remove_file(socket::FILE);
         let listening = socket::listen(data.path()).and_then(UnixListener::from_std);
-        let registry = registry.clone();
+        // Whoever still hears when the process ends must not keep the directory open.
+        let registry = Arc::downgrade(registry);
         let hearing = listening.map(|listener| workers::spawn(hear(listener, registry)));
         let hearing = hearing.inspect_err(|error| {
             tracing::warn!(
@@ -61,7 +62,7 @@ impl Drop for Door {
     }
 }
 
-async fn hear(listener: UnixListener, registry: Arc<Registry>) {
+async fn hear(listener: UnixListener, registry: Weak<Registry>) {
     let answering = Arc::new(Semaphore::new(ANSWERING_MAX));
     loop {
         let permit = answering.clone().acquire_owned().await;
@@ -70,7 +71,9 @@ async fn hear(listener: UnixListener, registry: Arc<Registry>) {
             tokio::time::sleep(ACCEPT_AGAIN).await;
             continue;
         };
-        let registry = registry.clone();
+        let Some(registry) = registry.upgrade() else {
+            return;
+        };
         workers::spawn(async move {
             if let Err(error) = talk(stream, &registry).await {
                 tracing::debug!(%error, "a command has gone before it had its answer");

@@ -28,8 +28,7 @@ fn sweep(registry: &Registry, data: &DataDir) -> std::io::Result<()> {
     for class in registry.classes.iter() {
         data.each_snapshot(&class.home.folder, |id| {
             if let Ok(id) = class.ids.parse(&id) {
-                found += 1;
-                registry.touch(class, id);
+                found += u64::from(registry.touch(class, id));
             }
             !registry.is_closing()
         })?;

@@ -261,11 +261,14 @@ impl Registry {
         }
     }
 
-    /// Does what an object does at its first event, without one.
-    pub(super) fn touch(&self, class: &Arc<Class>, id: ObjectId) {
-        if !self.knows(class, id) {
+    /// Does what an object does at its first event, without one. False when nothing had
+    /// to be done.
+    pub(super) fn touch(&self, class: &Arc<Class>, id: ObjectId) -> bool {
+        let is_first = !self.knows(class, id);
+        if is_first {
             self.handle(class, id, &Target::Id(id));
         }
+        is_first
     }
 
     pub(super) fn is_closing(&self) -> bool {

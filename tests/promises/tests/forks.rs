@@ -519,6 +519,9 @@ async fn only_the_owner_reaches_the_socket_and_it_goes_with_the_server() {
     fork(&site, "a", "b");
     assert!(abide.stop().await.success());
     assert!(!socket.exists());
+    // And it has closed the data directory in order.
+    let lock = std::fs::metadata(site.data().join("abide.lock")).expect("a file");
+    assert_eq!(lock.len(), 0);
 }
 
 /// Whatever comes over the socket, the server answers or hangs up, and goes on.
