@@ -96,20 +96,39 @@ struct RouteTable {
     class: String,
 }
 
+/// The data directory that `file` names, whatever else is in the file.
+pub fn data_of(file: &Path) -> Result<PathBuf, ConfigError> {
+    #[derive(Deserialize)]
+    struct Data {
+        data: Option<PathBuf>,
+    }
+    let (text, folder) = text_and_folder(file)?;
+    let read: Result<Data, _> = toml::from_str(&text);
+    let read =
+        read.map_err(|error| ConfigError(format!("{}: {}", file.display(), error.message())))?;
+    Ok(folder.join(read.data.unwrap_or_else(|| DATA.into())))
+}
+
+/// What is in a configuration, and the folder that its paths are relative to.
+fn text_and_folder(file: &Path) -> Result<(String, &Path), ConfigError> {
+    let text = fs::read_to_string(file).map_err(|error| {
+        ConfigError(format!(
+            "{}: cannot read the configuration ({error}); \
+             name another file, or write one as the README shows",
+            file.display()
+        ))
+    })?;
+    let folder = match file.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    Ok((text, folder))
+}
+
 impl Config {
     /// Reads `file`; paths in it are relative to its folder.
     pub fn read(file: &Path) -> Result<Config, ConfigError> {
-        let text = fs::read_to_string(file).map_err(|error| {
-            ConfigError(format!(
-                "{}: cannot read the configuration ({error}); \
-                 name another file, or write one as the README shows",
-                file.display()
-            ))
-        })?;
-        let folder = match file.parent() {
-            Some(parent) if parent != Path::new("") => parent,
-            _ => Path::new("."),
-        };
+        let (text, folder) = text_and_folder(file)?;
         Config::parse(&text, file, folder, &|name| std::env::var_os(name))
     }
 

@@ -12,6 +12,8 @@ mod server;
 
 mod router;
 
+mod admin;
+
 mod life;
 
 mod object;

@@ -68,6 +68,21 @@ impl State {
         host::state::class_name()
     }
 
+    /// The id of the object that this one was copied from, if whoever runs the host has
+    /// made it as a copy (`abide objects fork`).
+    ///
+    /// The copy may have that one's memory too: then no constructor runs, and what the
+    /// object keeps there about its id, its name or its WebSockets is the other's.
+    ///
+    /// ```
+    /// # durable_object::testing::run(async |state| {
+    /// assert_eq!(state.forked_from(), None);
+    /// # Ok(()) }).unwrap();
+    /// ```
+    pub fn forked_from(&self) -> Option<String> {
+        host::state::forked_from()
+    }
+
     /// What the object uses, and what it may use.
     ///
     /// ```

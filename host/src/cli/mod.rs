@@ -5,6 +5,7 @@ mod dev;
 mod log_writer;
 mod logs;
 mod new;
+mod objects;
 mod run;
 mod serve;
 mod stop;
@@ -107,6 +108,9 @@ enum Command {
         #[arg(long, value_name = "NAME")]
         env: Option<String>,
     },
+    /// Look after objects that exist
+    #[command(subcommand)]
+    Objects(objects::Command),
 }
 
 /// What the command line says before the configuration does.
@@ -163,6 +167,7 @@ fn execute(arguments: Arguments) -> Result<ExitCode> {
         } => new::new(&path, lang, template, &cache),
         Command::Test { path, arguments } => new::test(&path, &arguments, &cache),
         Command::Build { path, output, env } => build::build(&path, output, env.as_deref(), &cache),
+        Command::Objects(command) => objects::run(command).map(done),
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
+use crate::admin::Door;
 use crate::build::{self, Built, Failed, Made, Workshop};
 use crate::config::{ClassConfig, Code, Config, GATEWAY};
 use crate::instance::component::{Component, World};
@@ -375,6 +376,7 @@ pub struct Running {
     pub registry: Arc<Registry>,
     server: Server,
     listeners: Vec<Listener>,
+    _door: Door,
     grace: Duration,
 }
 
@@ -421,7 +423,7 @@ impl Running {
         memory::check_budget(config.server.process_memory_bytes_max)?;
         memory::set_budget(config.server.process_memory_bytes_max);
         let places = Places::new(config.server.connections_max)?;
-        let registry = Registry::new(classes, places, data, committer);
+        let registry = Registry::new(classes, places, data.clone(), committer);
         let server = Server::new(
             registry.clone(),
             router,
@@ -429,10 +431,12 @@ impl Running {
             config.show_errors.unwrap_or(purpose == Purpose::Developing),
             config.assets.clone(),
         );
+        let door = Door::open(&data, &registry);
         Ok(Running {
             registry,
             server,
             listeners: premises.listeners()?,
+            _door: door,
             grace: Duration::from_millis(config.server.shutdown_grace_ms),
         })
     }
@@ -442,6 +446,7 @@ impl Running {
         let (registry, grace) = (self.registry.clone(), self.grace);
         let told_at = OnceLock::new();
         registry.run_alarms();
+        registry.sweep();
         let stop = async {
             stop.await;
             told_at.get_or_init(Instant::now);

@@ -91,8 +91,9 @@ impl Instance {
                 }
                 return Life::without_memory(served);
             };
-            let must_go = left.claim.is_some() || inbox.told() != Told::Nothing;
-            if inbox.has_mail() && !must_go {
+            let must_go = left.claim.is_some() || inbox.told().ends();
+            let pauses = inbox.told() == Told::Pause;
+            if inbox.has_mail() && !must_go && !pauses {
                 continue;
             }
             if inbox.told() == Told::CodeUpdated {
@@ -117,6 +118,7 @@ impl Instance {
                     };
                 }
                 Err(Awake::Ended(ended)) => return Life::without_memory(Err(ended)),
+                Err(Awake::NotNow(reason)) if !must_go && pauses => inbox.refuse_pause(reason),
                 Err(Awake::NotNow(_)) if !must_go && refusals.add(clock::now_ms()) => {}
                 Err(Awake::NotNow(reason)) => {
                     let object = &self.store.data().parts.identity;

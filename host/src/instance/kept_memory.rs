@@ -8,6 +8,7 @@
 //!   made with. That its database is still the same is found out elsewhere.
 //! * A file is mapped only when it has no name any more, and nobody else has touched it.
 
+use std::fs::File;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use anyhow::{Context as _, Result, bail};
@@ -59,7 +60,7 @@ struct InFile {
 }
 
 /// What is known of a file of an earlier process.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Record {
     fits: Fits,
     past: Past,
@@ -137,6 +138,15 @@ impl KeptMemory {
         }
     }
 
+    /// The same for an object that is a copy of this one. Blocks.
+    pub fn copy(&self, from: &SnapshotFile, to: &SnapshotFile) -> Result<KeptMemory> {
+        let snapshot = match &self.place {
+            Place::Packed(packed) => packed.0.unpack()?,
+            Place::File(in_file) => in_file.open(self.fits, from, from.open()?)?,
+        };
+        KeptMemory::keep(&snapshot, self.fits, self.past, to)
+    }
+
     /// Gives up what nobody will use.
     pub fn discard(self, file: &SnapshotFile) {
         if let Place::File(_) = self.place {
@@ -180,18 +190,27 @@ impl InFile {
     fn take(self, fits: Fits, file: &SnapshotFile) -> Result<Snapshot> {
         let name = file.name().display();
         let taken = file.take().with_context(|| format!("cannot open {name}"))?;
-        let (opened, stamp) = taken;
-        let check = match self.stamp {
-            Some(before) if before == stamp => Check::Head,
-            Some(_) => bail!("somebody has touched {name}"),
-            None => Check::Everything,
-        };
-        let binding = self.serial.binding(fits, file);
-        let mut snapshot = Snapshot::read(opened, &binding, check)?;
+        let mut snapshot = self.open(fits, file, taken)?;
         // SAFETY: the file has lost its name, and nobody writes to one that has had it.
         // The engine allocates memories on demand.
         unsafe { snapshot.map_from_file() };
         Ok(snapshot)
+    }
+
+    /// What is in the file, which must be as it was left.
+    fn open(
+        &self,
+        fits: Fits,
+        file: &SnapshotFile,
+        (opened, stamp): (File, Stamp),
+    ) -> Result<Snapshot> {
+        let check = match &self.stamp {
+            Some(before) if *before == stamp => Check::Head,
+            Some(_) => bail!("somebody has touched {}", file.name().display()),
+            None => Check::Everything,
+        };
+        let binding = self.serial.binding(fits, file);
+        Ok(Snapshot::read(opened, &binding, check)?)
     }
 }
 

@@ -125,7 +125,7 @@ impl Awake<'_> {
         let inbox = &self.parts.inbox;
         let wants = (inbox.has_mail() || self.giver.has_let_go())
             && running < RUNNING_EVENTS_MAX
-            && inbox.told().message().is_none()
+            && inbox.told() == Told::Nothing
             && !self.pace.is_told()
             && !self.parts.outlet.is_full();
         if !wants {
@@ -153,7 +153,7 @@ impl Awake<'_> {
         nothing_runs: bool,
     ) -> Poll<wasmtime::Result<Left>> {
         let inbox = &self.parts.inbox;
-        let may_wait = inbox.told() == Told::Nothing;
+        let may_wait = !inbox.told().ends();
         let quiet = nothing_runs
             && !(may_wait && self.parts.sockets.has_plain())
             && accessor.poll_no_interesting_tasks(cx).is_ready()
@@ -176,6 +176,9 @@ impl Awake<'_> {
         let claim = if quiet { inbox.claim() } else { None };
         match verdict {
             Verdict::Leave => Poll::Ready(Ok(Left { claim })),
+            Verdict::Rest | Verdict::GoOn { .. } if quiet && inbox.told() == Told::Pause => {
+                Poll::Ready(Ok(Left { claim }))
+            }
             Verdict::Rest if claim.is_none() => {
                 self.parts.storage.lock().rest();
                 self.pace.rested();

@@ -8,7 +8,6 @@ use super::context::Context;
 use super::cpu::CpuExhausted;
 use super::end::EndReason;
 use crate::object::error::ObjectError;
-use crate::object::inbox::Told;
 use crate::object::log_budget::shortened;
 use crate::object::outlet::Output;
 use crate::object::socket::sockets::Which;
@@ -55,7 +54,7 @@ pub fn undo(store: &Store<Context>, error: &wasmtime::Error, reach: Reach) -> Ob
 fn settle_alarm(context: &Context, error: &ObjectError) -> CommitNumber {
     let parts = &context.parts;
     let mut storage = parts.storage.lock();
-    let told = parts.inbox.told() != Told::Nothing;
+    let told = parts.inbox.told().ends();
     let fault = match told || parts.inbox.failure().is_some() || storage.is_broken() {
         true => Fault::Host,
         false => Fault::Object,

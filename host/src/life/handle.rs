@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use parking_lot::Mutex;
+
 use super::class::{Class, Generation};
+use super::fork::Fork;
 use crate::object::identity::Identity;
 use crate::object::inbox::{Inbox, Told};
 use crate::object::room::Room;
@@ -16,6 +19,8 @@ pub struct Handle {
     pub sockets: Arc<Sockets>,
     /// The generation of the class's code that the live instance runs.
     generation: AtomicU64,
+    /// What is to be done when the object is at rest.
+    fork: Mutex<Option<Fork>>,
 }
 
 impl Handle {
@@ -26,6 +31,7 @@ impl Handle {
             sockets,
             class,
             generation: AtomicU64::new(0),
+            fork: Mutex::new(None),
         }
     }
 
@@ -42,6 +48,25 @@ impl Handle {
         if self.class.generation().0 != self.generation.load(Ordering::SeqCst) {
             self.inbox.tell(Told::CodeUpdated);
         }
+    }
+
+    /// Has the object copied as soon as it is at rest. False when that is under way
+    /// already.
+    pub fn order(&self, fork: Fork) -> bool {
+        let mut ordered = self.fork.lock();
+        let is_first = ordered.is_none();
+        if is_first {
+            *ordered = Some(fork);
+        }
+        is_first
+    }
+
+    pub fn take_fork(&self) -> Option<Fork> {
+        self.fork.lock().take()
+    }
+
+    pub fn has_fork(&self) -> bool {
+        self.fork.lock().is_some()
     }
 
     pub fn is_closing(&self) -> bool {

@@ -4,8 +4,10 @@
 mod alarms;
 pub mod class;
 mod courier;
+pub mod fork;
 pub mod gateway;
 mod handle;
+mod leftovers;
 pub mod places;
 pub mod registry;
 mod roll;

@@ -13,13 +13,17 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use anyhow::bail;
 use dashmap::DashMap;
-use tokio::sync::Notify;
+use dashmap::mapref::entry::Entry;
+use tokio::sync::{Notify, oneshot};
 
 use super::alarms;
 use super::class::{Class, Classes};
 use super::courier::Courier;
+use super::fork::Fork;
 use super::handle::Handle;
+use super::leftovers;
 use super::places::Places;
 use super::roll;
 use super::sleeper::{Kept, SLEEPERS_MAX, Sleeper};
@@ -32,7 +36,7 @@ use crate::object::inbox::Told;
 use crate::object::mailbox::Refusal;
 use crate::object::post::Post;
 use crate::object::socket::sockets::Sockets;
-use crate::storage::{AlarmIndex, Committer, DataDir};
+use crate::storage::{AlarmIndex, Committer, DataDir, ObjectFiles};
 use crate::{clock, memory, workers};
 
 /// How often memory is looked at: in between, a machine's cores can fill some
@@ -178,16 +182,102 @@ impl Registry {
             };
             let handle = Arc::new(Handle::new(class.clone(), sockets, room));
             handle.identity.addressed_as(target);
-            let (objects, asleep) = (self.objects.clone(), self.asleep.clone());
-            let talkers = self.talkers.clone();
-            let forget = move |handle: &Handle, kept: &mut Option<Kept>| {
-                forget(&objects, &asleep, &talkers, handle, kept)
-            };
-            let life = task::live(self.shared.clone(), handle.clone(), kept, forget);
-            workers::spawn(life);
+            self.begin(&handle, kept);
             handle
         });
         entry.clone()
+    }
+
+    /// Starts the task of an object.
+    pub(super) fn begin(&self, handle: &Arc<Handle>, kept: Option<Kept>) {
+        let (objects, asleep) = (self.objects.clone(), self.asleep.clone());
+        let talkers = self.talkers.clone();
+        let forget = move |handle: &Handle, kept: &mut Option<Kept>| {
+            forget(&objects, &asleep, &talkers, handle, kept)
+        };
+        let life = task::live(self.shared.clone(), handle.clone(), kept, forget);
+        workers::spawn(life);
+    }
+
+    /// The files of an object.
+    pub(super) fn files(&self, class: &Class, id: ObjectId) -> anyhow::Result<ObjectFiles> {
+        self.shared.data.object(&class.home.folder, &id.to_string())
+    }
+
+    /// Does the process know this object, awake or asleep?
+    pub(super) fn knows(&self, class: &Class, id: ObjectId) -> bool {
+        let key = (class.name.clone(), id);
+        self.objects.contains_key(&key) || self.asleep.contains_key(&key)
+    }
+
+    /// The handle of an object that is yet to be made: its events wait, until `begin`
+    /// starts its task. None when there is such an object already.
+    pub(super) fn reserve(
+        &self,
+        class: &Arc<Class>,
+        id: ObjectId,
+        target: &Target,
+        exists: impl FnOnce() -> anyhow::Result<bool>,
+    ) -> anyhow::Result<Option<Arc<Handle>>> {
+        let key = (class.name.clone(), id);
+        let Entry::Vacant(place) = self.objects.entry(key.clone()) else {
+            return Ok(None);
+        };
+        if self.asleep.contains_key(&key) || exists()? {
+            return Ok(None);
+        }
+        let sockets = Sockets::new(self.talkers.of(&key), self.shared.post.clone());
+        let room = self.shared.places.room.clone();
+        let handle = Arc::new(Handle::new(class.clone(), Arc::new(sockets), room));
+        handle.identity.addressed_as(target);
+        place.insert(handle.clone());
+        Ok(Some(handle))
+    }
+
+    /// Has an object's task copy the object when it is at rest. `refuse` hears why it
+    /// cannot be.
+    pub(super) fn order_fork(
+        &self,
+        class: &Arc<Class>,
+        id: ObjectId,
+        target: &Target,
+        fork: Fork,
+        refuse: oneshot::Sender<String>,
+    ) -> anyhow::Result<Arc<Handle>> {
+        let key = (class.name.clone(), id);
+        loop {
+            if self.closing.load(Ordering::Acquire) {
+                bail!(CLOSING);
+            }
+            self.handle(class, id, target);
+            // As long as this is held, the object is not forgotten.
+            if let Some(handle) = self.objects.get(&key) {
+                if !handle.order(fork) {
+                    bail!("the object is being copied already; try again when that is done");
+                }
+                handle.inbox.pause(refuse);
+                return Ok(handle.clone());
+            }
+        }
+    }
+
+    /// Does what an object does at its first event, without one. False when nothing had
+    /// to be done.
+    pub(super) fn touch(&self, class: &Arc<Class>, id: ObjectId) -> bool {
+        let is_first = !self.knows(class, id);
+        if is_first {
+            self.handle(class, id, &Target::Id(id));
+        }
+        is_first
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    /// Removes what a killed server has left, beside what is served.
+    pub fn sweep(self: &Arc<Self>) {
+        leftovers::start(self, &self.shared.data);
     }
 
     /// Has objects woken by their alarms, until the registry closes.
@@ -305,8 +395,8 @@ fn forget(
     }
     let keeps = kept.is_some();
     let forgotten = objects.remove_if(&key, |key, handle| {
-        let is_closed = handle.inbox.close_if_empty();
-        if !is_closed {
+        let has_more = handle.has_fork() && !handle.is_closing();
+        if has_more || !handle.inbox.close_if_empty() {
             return false;
         }
         if kept.is_some() || !handle.sockets.is_empty() {

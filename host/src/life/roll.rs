@@ -12,6 +12,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use super::class::Classes;
@@ -22,7 +23,7 @@ use crate::instance::kept_memory::{KeptMemory, Record};
 use crate::object::id::Target;
 use crate::object::identity::Identity;
 use crate::object::socket::sockets::Sockets;
-use crate::storage::{Files, Imprint, roll};
+use crate::storage::{DataDir, Files, Imprint, ObjectFiles, roll};
 
 /// How long a server that stops goes on writing snapshots. It is within the time that
 /// service managers wait.
@@ -113,6 +114,71 @@ fn line(shared: &Shared, classes: &Classes, key: &Key, sleeper: Sleeper) -> Opti
         files: kept.imprint.files(),
     };
     serde_json::to_string(&line).ok()
+}
+
+/// A roll that lies in a data directory that no server uses.
+pub struct Left {
+    text: String,
+    lines: Vec<Line>,
+}
+
+/// An object that is a copy of another.
+pub struct Copy<'a> {
+    pub folder: &'a str,
+    pub from: (&'a str, &'a ObjectFiles),
+    pub to: (&'a str, &'a ObjectFiles),
+    pub name: &'a str,
+    /// Of the database of the copy.
+    pub imprint: Imprint,
+}
+
+impl Left {
+    /// Fails when no object has its memory from it.
+    pub fn read(data: &DataDir) -> Result<Left> {
+        let roll = roll::read(data).context("the roll of objects that sleep cannot be used")?;
+        let roll = roll.context("no server has stopped in order and left the memory of objects")?;
+        let text = String::from_utf8(roll)?;
+        let mut lines = text.lines();
+        if lines.next() != Some(HEAD) {
+            bail!("another version of abide wrote the roll of objects that sleep");
+        }
+        let lines = lines.filter_map(|line| serde_json::from_str(line).ok());
+        let lines = lines.collect();
+        Ok(Left { text, lines })
+    }
+
+    pub fn has(&self, folder: &str, id: &str) -> bool {
+        self.find(folder, id).is_some()
+    }
+
+    fn find(&self, folder: &str, id: &str) -> Option<&Line> {
+        let mut lines = self.lines.iter();
+        lines.find(|line| line.folder == folder && line.id == id)
+    }
+
+    /// Copies the memory of an object, and leaves a roll with the copy. Blocks until it
+    /// is durable.
+    pub fn add(mut self, data: &DataDir, copy: Copy<'_>) -> Result<()> {
+        let ((from_id, from), (to_id, to)) = (copy.from, copy.to);
+        let line = self.find(copy.folder, from_id);
+        let line = line.context("the object has none to go on from")?;
+        if !Imprint::of(line.files.clone()).fits(from) {
+            bail!("somebody has changed the object's database while it slept");
+        }
+        let memory = KeptMemory::of_record(line.memory.clone());
+        let memory = memory.copy(&from.snapshot(), &to.snapshot())?;
+        let line = Line {
+            folder: copy.folder.into(),
+            id: to_id.into(),
+            name: Some(copy.name.into()),
+            memory: memory.record(&to.snapshot())?,
+            files: copy.imprint.files(),
+        };
+        self.text.push_str(&serde_json::to_string(&line)?);
+        self.text.push('\n');
+        let left = roll::leave(data, self.text.as_bytes());
+        left.context("the roll of objects that sleep cannot be written")
+    }
 }
 
 /// Who sleeps, by the roll that an earlier server has left. Blocks.

@@ -87,6 +87,9 @@ pub async fn live(
             Ok(opened) => opened,
             Err(error) => {
                 refuse_waiting(&handle, &error);
+                if let Some(fork) = handle.take_fork() {
+                    fork.refuse(&error.message);
+                }
                 (opened, memory) = (None, None);
                 if forget(&handle, &mut kept) {
                     return;
@@ -95,6 +98,10 @@ pub async fn live(
             }
         };
         is_first = false;
+        if let Some(fork) = handle.take_fork() {
+            fork.carry_out(&handle.class, &parts, memory.as_ref());
+            handle.inbox.end_pause();
+        }
         let woken = match (looked, handle.inbox.has_mail()) {
             (Ok(()), true) => wake(&shared, &handle, parts.clone(), &mut memory).await,
             (looked, _) => looked,
@@ -102,7 +109,7 @@ pub async fn live(
         if let Err(error) = woken {
             refuse_waiting(&handle, &error);
         }
-        if handle.inbox.has_mail() && !handle.is_closing() {
+        if (handle.inbox.has_mail() || handle.has_fork()) && !handle.is_closing() {
             continue;
         }
         drop(parts);

@@ -7,6 +7,7 @@ use std::task::Context;
 
 use futures::task::AtomicWaker;
 use parking_lot::Mutex;
+use tokio::sync::oneshot;
 
 use super::error::ObjectError;
 use super::event::{Event, Happening};
@@ -22,10 +23,12 @@ const MAILBOX_AGE_MAX_MS: u64 = 30_000;
 const BUSY: u64 = u64::MAX;
 
 /// Why an instance has to leave.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(u8)]
 pub enum Told {
     Nothing,
+    /// To stand still for a moment, at rest.
+    Pause,
     CodeUpdated,
     ShuttingDown,
 }
@@ -34,6 +37,8 @@ pub struct Inbox {
     mailbox: Mutex<Mailbox<Event>>,
     waker: AtomicWaker,
     told: AtomicU8,
+    /// Who has asked for a pause: hears why there can be none.
+    pausing: Mutex<Option<oneshot::Sender<String>>>,
     /// Since when nothing happens to the live instance; `BUSY` while something does.
     idle_since_ms: AtomicU64,
     room: Arc<Room<Inbox>>,
@@ -55,6 +60,7 @@ impl Inbox {
             mailbox: Mutex::new(Mailbox::new(limits)),
             waker: AtomicWaker::new(),
             told: AtomicU8::new(Told::Nothing as u8),
+            pausing: Mutex::new(None),
             idle_since_ms: AtomicU64::new(BUSY),
             room,
             is_listed: AtomicBool::new(false),
@@ -130,8 +136,33 @@ impl Inbox {
         self.idle_since_ms.store(BUSY, Ordering::Release);
     }
 
+    /// Has the live instance leave when nothing of it runs, until the pause is over.
+    /// `refused` hears why it cannot.
+    pub fn pause(&self, refused: oneshot::Sender<String>) {
+        *self.pausing.lock() = Some(refused);
+        self.tell(Told::Pause);
+    }
+
+    /// The instance goes on: it cannot be at rest now.
+    pub fn refuse_pause(&self, reason: String) {
+        let refused = self.pausing.lock().take();
+        self.end_pause();
+        if let Some(refused) = refused {
+            let _ = refused.send(reason);
+        }
+    }
+
+    pub fn end_pause(&self) {
+        let (pause, nothing) = (Told::Pause as u8, Told::Nothing as u8);
+        let _ = self
+            .told
+            .compare_exchange(pause, nothing, Ordering::AcqRel, Ordering::Acquire);
+        self.waker.wake();
+    }
+
     pub fn told(&self) -> Told {
         match self.told.load(Ordering::Acquire) {
+            told if told == Told::Pause as u8 => Told::Pause,
             told if told == Told::CodeUpdated as u8 => Told::CodeUpdated,
             told if told == Told::ShuttingDown as u8 => Told::ShuttingDown,
             _ => Told::Nothing,
@@ -224,10 +255,15 @@ impl Idler for Inbox {
 }
 
 impl Told {
+    /// Does the instance end, whatever it holds?
+    pub fn ends(self) -> bool {
+        self >= Told::CodeUpdated
+    }
+
     /// What events are told that did not end in time.
     pub fn message(self) -> Option<&'static str> {
         match self {
-            Told::Nothing => None,
+            Told::Nothing | Told::Pause => None,
             Told::CodeUpdated => Some("Durable Object reset because its code was updated."),
             Told::ShuttingDown => Some("Durable Object reset because its server is shutting down."),
         }

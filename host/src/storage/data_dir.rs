@@ -5,7 +5,8 @@
 //! * One process at a time uses a data directory: it holds the lock on `abide.lock`.
 //! * What the directory holds when it is opened is durable: a process that was
 //!   killed may have left files that only the page cache knew. Its number is then
-//!   still in `abide.lock`; a process that ends in order takes it out.
+//!   still in `abide.lock`; a process that ends in order takes it out, when it has
+//!   removed what is of no use.
 //!   What that process failed to write is only in the page cache, and looks clean
 //!   there: after it the log and the first page of a database are read from the disk.
 //! * A WAL whose sync failed is not read again before `ObjectFiles::discard_unproven`.
@@ -27,7 +28,9 @@ use parking_lot::Mutex;
 
 use super::build_flags;
 use super::disk;
+use super::fork;
 use super::object_files::{ObjectFiles, Proven};
+use super::snapshot_file;
 
 const LOCK_NAME: &str = "abide.lock";
 
@@ -40,6 +43,8 @@ pub struct DataDir {
     identity: (u64, u64),
     /// Its last user was killed.
     was_killed: bool,
+    /// Nothing is left of it that is of no use.
+    is_swept: AtomicBool,
     /// Whether the last look found another directory, or none, at `path`.
     is_lost: AtomicBool,
     /// Held for its lock; ends with the process, also when that is killed.
@@ -66,6 +71,11 @@ pub struct Claim {
 }
 
 impl DataDir {
+    /// Was this directory ever opened as one?
+    pub fn is_one(path: &Path) -> bool {
+        path.join(LOCK_NAME).exists()
+    }
+
     /// Opens the directory, creates it if need be, and locks it.
     ///
     /// Blocks until everything in it is durable, if its last user was killed.
@@ -99,12 +109,14 @@ impl DataDir {
         if was_killed {
             disk::sync_file_system(&lock)
                 .with_context(|| format!("cannot make data directory {shown} durable"))?;
+            fork::remove_left(&dir);
         }
         Ok(Arc::new(Self {
             path,
             dir,
             identity: (metadata.dev(), metadata.ino()),
             was_killed,
+            is_swept: AtomicBool::new(false),
             is_lost: AtomicBool::new(false),
             lock,
             unproven: Mutex::default(),
@@ -136,11 +148,32 @@ impl DataDir {
         ObjectFiles::new(Arc::clone(self), class, id)
     }
 
+    /// May there be snapshots that an earlier process has left?
+    pub fn has_leftovers(&self) -> bool {
+        self.was_killed && !self.is_swept.load(Ordering::Acquire)
+    }
+
+    /// All of them were removed.
+    pub fn no_leftovers(&self) {
+        self.is_swept.store(true, Ordering::Release);
+    }
+
     /// Gives the id of each object in a class's folder to `found`, until that says
     /// false. Blocks.
-    pub fn each_object(
+    pub fn each_object(&self, folder: &str, found: impl FnMut(String) -> bool) -> io::Result<()> {
+        self.each_file(folder, &["sqlite"], found)
+    }
+
+    /// The same of each object that has a snapshot, or one that is being written.
+    pub fn each_snapshot(&self, folder: &str, found: impl FnMut(String) -> bool) -> io::Result<()> {
+        let endings = [snapshot_file::ENDING, snapshot_file::NEW_ENDING];
+        self.each_file(folder, &endings, found)
+    }
+
+    fn each_file(
         &self,
         folder: &str,
+        endings: &[&str],
         mut found: impl FnMut(String) -> bool,
     ) -> io::Result<()> {
         let groups = match self.dir.read_dir(folder) {
@@ -154,8 +187,9 @@ impl DataDir {
             }
             for file in group.open_dir()?.entries()? {
                 let name = file?.file_name();
-                let id = name.to_str().and_then(|name| name.strip_suffix(".sqlite"));
-                if let Some(id) = id
+                let parts = name.to_str().and_then(|name| name.rsplit_once('.'));
+                if let Some((id, ending)) = parts
+                    && endings.contains(&ending)
                     && !found(id.to_owned())
                 {
                     return Ok(());
@@ -261,6 +295,7 @@ impl Drop for DataDir {
     fn drop(&mut self) {
         // Every object that wrote holds the directory until it is durable.
         if self.unproven.lock().is_empty()
+            && !self.has_leftovers()
             && let Err(error) = self.lock.set_len(0)
         {
             tracing::warn!(%error, "cannot mark the data directory as closed in order");

@@ -73,6 +73,15 @@ impl ObjectFiles {
         })
     }
 
+    /// Files of the same data directory at other names, for a while.
+    pub(super) fn beside(&self, database: &str, wal: &str) -> ObjectFiles {
+        ObjectFiles {
+            data: self.data.clone(),
+            database: database.into(),
+            wal: wal.into(),
+        }
+    }
+
     /// What tells the object from others in this data directory.
     pub(super) fn name(&self) -> &Path {
         &self.database
@@ -204,6 +213,45 @@ impl ObjectFiles {
             Err(error) => Err(error),
         };
         Ok((open(&self.database)?, open(&self.wal)?))
+    }
+
+    /// Is there a database? Touches nothing.
+    pub fn exist(&self) -> io::Result<bool> {
+        Ok(self.metadata(&self.database)?.is_some())
+    }
+
+    /// Makes a file at a path of the data directory, to be written.
+    pub(super) fn open_new(&self, path: &Path) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        Ok(self.data.dir().open_with(path, &options)?.into_std())
+    }
+
+    /// Takes over the database of `new`, which is whole and durable, and is in use by
+    /// nobody. Its name is durable when this returns.
+    pub(super) fn adopt(&self, new: &ObjectFiles) -> io::Result<()> {
+        let dir = self.data.dir();
+        dir.create_dir_all(self.directory())?;
+        self.data.set_directory_created(self.directory());
+        remove_if_there(dir, &new.wal)?;
+        if self.metadata(&self.wal)?.is_some() {
+            // It must not come back beside another database.
+            dir.remove_file(&self.wal)?;
+            disk::sync_directory(&self.data.path().join(self.directory()))?;
+        }
+        dir.rename(&new.database, dir, &self.database)?;
+        let named = self.sync_directories();
+        if named.is_err() {
+            let _ = remove_if_there(dir, &self.database);
+        }
+        named
+    }
+
+    /// Removes the files, which belong to nothing.
+    pub(super) fn remove_all(&self) -> io::Result<()> {
+        let dir = self.data.dir();
+        remove_if_there(dir, &self.wal)?;
+        remove_if_there(dir, &self.database)
     }
 
     /// Where the object's memory is kept while it sleeps.

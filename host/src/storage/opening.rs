@@ -61,14 +61,21 @@ impl Storage {
         matches!(self.place, Place::Open(_))
     }
 
-    fn find(&mut self) -> Result<Place, StorageError> {
-        let files = self.files.clone();
-        self.committer.folding().reclaim(&files);
-        if let Some(proven) = files.unproven() {
-            files
+    /// Waits until nobody works on the files, and takes back what was never durable.
+    pub(super) fn ready_files(&self) -> Result<(), StorageError> {
+        self.committer.folding().reclaim(&self.files);
+        match self.files.unproven() {
+            None => Ok(()),
+            Some(proven) => self
+                .files
                 .discard_unproven(proven)
-                .map_err(|error| unavailable(&error))?;
+                .map_err(|error| unavailable(&error)),
         }
+    }
+
+    fn find(&mut self) -> Result<Place, StorageError> {
+        self.ready_files()?;
+        let files = self.files.clone();
         let Found::Database { wal_bytes } = files.find().map_err(|error| unavailable(&error))?
         else {
             return Ok(Place::Absent);

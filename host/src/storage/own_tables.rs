@@ -12,6 +12,7 @@ use super::errors::StorageError;
 pub enum OwnTable {
     Keys,
     Alarm,
+    Origin,
 }
 
 const KEYS: &str =
@@ -24,21 +25,26 @@ const ALARM: &str = "CREATE TABLE IF NOT EXISTS _cf_ALARM (one INTEGER PRIMARY K
 const ALARM_EXISTS: &str =
     "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '_cf_ALARM'";
 
+const ORIGIN: &str = "CREATE TABLE IF NOT EXISTS _cf_ORIGIN \
+     (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL)";
+const ORIGIN_EXISTS: &str =
+    "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '_cf_ORIGIN'";
+
 /// Whether each exists; none when that must be looked up.
 #[derive(Debug, Default)]
 pub struct OwnTables {
-    known: [Option<bool>; 2],
+    known: [Option<bool>; 3],
 }
 
 impl OwnTables {
     /// Nothing is known any more.
     pub fn forget(&mut self) {
-        self.known = [None; 2];
+        self.known = [None; 3];
     }
 
     /// The database is empty.
     pub fn none(&mut self) {
-        self.known = [Some(false); 2];
+        self.known = [Some(false); 3];
     }
 }
 
@@ -71,17 +77,19 @@ impl Storage {
 }
 
 impl OwnTable {
-    fn create(self) -> &'static str {
+    pub(super) fn create(self) -> &'static str {
         match self {
             OwnTable::Keys => KEYS,
             OwnTable::Alarm => ALARM,
+            OwnTable::Origin => ORIGIN,
         }
     }
 
-    fn exists(self) -> &'static str {
+    pub(super) fn exists(self) -> &'static str {
         match self {
             OwnTable::Keys => KEYS_EXIST,
             OwnTable::Alarm => ALARM_EXISTS,
+            OwnTable::Origin => ORIGIN_EXISTS,
         }
     }
 }

@@ -39,12 +39,22 @@ pub fn leave(data: &DataDir, roll: &[u8]) -> io::Result<()> {
 /// Takes the roll that was left, if there is one. Blocks until nobody can find it any
 /// more.
 pub fn take(data: &DataDir) -> io::Result<Option<Vec<u8>>> {
+    let read = read(data);
+    match data.dir().remove_file(FILE) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        removed => removed?,
+    }
+    disk::sync_directory(data.path())?;
+    read
+}
+
+/// Reads the roll that was left, if there is one, for whoever does not use what it says
+/// but may leave another.
+pub fn read(data: &DataDir) -> io::Result<Option<Vec<u8>>> {
     let mut roll = match data.dir().read(FILE) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         read => read?,
     };
-    data.dir().remove_file(FILE)?;
-    disk::sync_directory(data.path())?;
     let length = roll.len().saturating_sub(DIGEST_BYTES);
     let digest = roll.split_off(length);
     match digest[..] == Sha256::digest(&roll)[..] {

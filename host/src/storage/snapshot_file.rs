@@ -1,7 +1,7 @@
 //! Where the memory of a sleeping object is kept on the disk: beside its database.
 //!
 //! ```text
-//! <data>/<class>/<first 2 digits>/<id>.memory
+//! <data>/<class>/<first 2 digits>/<id>.memory        and .memory-new, until it is whole
 //! ```
 //!
 //! Such a file is a cache, and good once. It is never synced by itself, and it says
@@ -24,6 +24,10 @@ use cap_std::fs::OpenOptions;
 use super::data_dir::DataDir;
 use super::imprint::Stamp;
 
+/// How the name of a snapshot ends, and that of one that is being written.
+pub const ENDING: &str = "memory";
+pub const NEW_ENDING: &str = "memory-new";
+
 /// The place of one object's memory. There may be nothing.
 #[derive(Clone, Debug)]
 pub struct SnapshotFile {
@@ -34,8 +38,13 @@ pub struct SnapshotFile {
 
 impl SnapshotFile {
     pub(super) fn new(data: Arc<DataDir>, database: &Path) -> SnapshotFile {
-        let path = database.with_extension("memory");
+        let path = database.with_extension(ENDING);
         SnapshotFile { data, path }
+    }
+
+    /// Where it is written.
+    fn new_path(&self) -> PathBuf {
+        self.path.with_extension(NEW_ENDING)
     }
 
     /// What tells it from those of other objects.
@@ -48,7 +57,7 @@ impl SnapshotFile {
     pub fn replace(&self, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<Stamp> {
         self.data.require_found()?;
         let dir = self.data.dir();
-        let new = self.path.with_extension("memory-new");
+        let new = self.new_path();
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(true);
         let opened = match dir.open_with(&new, &options) {
@@ -69,12 +78,18 @@ impl SnapshotFile {
         Stamp::of(&file)
     }
 
-    /// Opens what is there, and takes its name away. Says what it was like before.
-    pub fn take(&self) -> io::Result<(File, Stamp)> {
+    /// Opens what is there, and says what it is like.
+    pub fn open(&self) -> io::Result<(File, Stamp)> {
         let file = self.data.dir().open(&self.path)?.into_std();
         let stamp = Stamp::of(&file)?;
-        self.data.dir().remove_file(&self.path)?;
         Ok((file, stamp))
+    }
+
+    /// Opens what is there, and takes its name away. Says what it was like before.
+    pub fn take(&self) -> io::Result<(File, Stamp)> {
+        let opened = self.open()?;
+        self.data.dir().remove_file(&self.path)?;
+        Ok(opened)
     }
 
     /// Removes what a process that was killed may have left. To be called when nothing
@@ -82,16 +97,21 @@ impl SnapshotFile {
     pub fn remove_left(&self) {
         if self.data.was_killed() {
             self.remove();
+            self.remove_file(&self.new_path());
         }
     }
 
     /// Removes what is there, if there is something.
     pub fn remove(&self) {
-        let removed = self.data.dir().remove_file(&self.path);
+        self.remove_file(&self.path);
+    }
+
+    fn remove_file(&self, path: &Path) {
+        let removed = self.data.dir().remove_file(path);
         if let Err(error) = removed
             && error.kind() != io::ErrorKind::NotFound
         {
-            tracing::debug!(%error, file = ?self.path, "an old snapshot stays");
+            tracing::debug!(%error, file = ?path, "an old snapshot stays");
         }
     }
 }

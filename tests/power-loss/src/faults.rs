@@ -9,6 +9,7 @@
 //! open EROFS ab12        SQLite can open such a path for reading only
 //! sync delay-ms 20       a sync takes up to 20 milliseconds longer
 //! sync hang ab12         a sync of such a path does not end while this line stands
+//! write kill ab12        a write to such a path ends the process, as `kill -9` does
 //! ```
 
 use std::os::raw::c_int;
@@ -35,6 +36,7 @@ enum Fault {
     Error(c_int, String),
     DelayMs(u64),
     Hang(String),
+    Kill(String),
 }
 
 impl Faults {
@@ -49,6 +51,10 @@ impl Faults {
 
     /// The error with which an operation on this path shall fail.
     pub fn error(&self, operation: Operation, path: &str) -> Option<c_int> {
+        let kills = |of: &(Operation, Fault)| matches!(of, (of, Fault::Kill(part)) if *of == operation && path.contains(part.as_str()));
+        if self.lines.iter().any(kills) {
+            unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+        }
         self.lines.iter().find_map(|(of, fault)| match fault {
             Fault::Error(errno, part) if *of == operation && path.contains(part.as_str()) => {
                 Some(*errno)
@@ -91,6 +97,7 @@ fn line(line: &str) -> Option<(Operation, Fault)> {
         "EIO" => Fault::Error(libc::EIO, words.next().unwrap_or_default().into()),
         "ENOSPC" => Fault::Error(libc::ENOSPC, words.next().unwrap_or_default().into()),
         "EROFS" => Fault::Error(libc::EROFS, words.next().unwrap_or_default().into()),
+        "kill" => Fault::Kill(words.next().unwrap_or_default().into()),
         "hang" => Fault::Hang(words.next().unwrap_or_default().into()),
         "delay-ms" => Fault::DelayMs(words.next()?.parse().ok()?),
         _ => return None,

@@ -22,6 +22,8 @@ export class Objects extends DurableObject {
     switch (route) {
       case "echo":
         return new Response(request.body);
+      case "who":
+        return new Response(`${this.ctx.id} ${this.ctx.forkedFrom} ${this.ctx.id.name}`);
       case "count": {
         const count = ((await this.ctx.storage.get("count")) ?? 0) + 1;
         await this.ctx.storage.put("count", count);

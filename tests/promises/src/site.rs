@@ -143,6 +143,15 @@ impl Site {
         Refusal::of(command)
     }
 
+    /// What `abide objects` is told about this site's data, to be run.
+    pub fn objects(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(artifacts::abide());
+        command.arg("objects").args(arguments);
+        command.arg("--data").arg(&self.data);
+        command.env("ABIDE_CACHE", artifacts::cache());
+        command
+    }
+
     /// How the server is started, for a test that does it itself.
     pub fn command_of_server(&self) -> Command {
         self.command()

@@ -12,13 +12,13 @@ in_each_language! {
 }
 
 /// Objects that sleep as soon as they can.
-const SLEEPY: &str = "[limits]\nidle_timeout_ms = 30";
+pub const SLEEPY: &str = "[limits]\nidle_timeout_ms = 30";
 
 const ASLEEP: &str = "sleeps with its memory";
 const WOKEN: &str = "wakes with its memory";
 
 /// Serves so that the log tells who sleeps and who wakes.
-fn serve(site: &Site) -> Abide {
+pub fn serve(site: &Site) -> Abide {
     site.serve_with(|command| {
         command.env("RUST_LOG", "info,abide::life=debug");
     })
@@ -29,7 +29,7 @@ fn count(abide: &Abide, what: &str) -> usize {
 }
 
 /// Has object `a` print something, and waits until it sleeps after that. Takes an event.
-async fn sleep(abide: &Abide) {
+pub async fn sleep(abide: &Abide) {
     static MARKS: AtomicUsize = AtomicUsize::new(0);
     let mark = format!("mark-{}-", MARKS.fetch_add(1, Ordering::Relaxed));
     let print = format!("/fixture/a/print?out={mark}");
@@ -43,7 +43,7 @@ async fn sleep(abide: &Abide) {
 }
 
 /// The file of an object with this ending.
-fn file(site: &Site, ending: &str) -> PathBuf {
+pub fn file(site: &Site, ending: &str) -> PathBuf {
     let mut folders = vec![site.data().join("fixture")];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).expect("a folder").flatten() {

@@ -131,12 +131,13 @@ fn no_file_is_named_for_nothing() {
 }
 
 /// The modules of the host from the top down: each may use what stands below it.
-const LAYERS: [&str; 11] = [
+const LAYERS: [&str; 12] = [
     "cli",
     "build",
     "config",
     "server",
     "router",
+    "admin",
     "life",
     "instance",
     "outbound",

@@ -14,13 +14,26 @@ const TAG_CHARACTERS_MAX = 256;
 
 export class DurableObjectState {
   #sections = []; // from the outermost to the innermost
+  #id;
 
   // `object` says what the class has.
   constructor(object, exports) {
-    this.id = new DurableObjectId(state.id(), state.name());
     this.storage = new DurableObjectStorage(object);
     this.exports = exports;
     this.props = {};
+  }
+
+  // A copy of the object has its memory, but an id of its own.
+  get id() {
+    const digits = state.id();
+    if (this.#id?.toString() !== digits) this.#id = new DurableObjectId(digits, state.name());
+    return this.#id;
+  }
+
+  // The id of the object that this one was copied from; null if it was not.
+  get forkedFrom() {
+    const digits = state.forkedFrom() ?? null;
+    return digits === null ? null : new DurableObjectId(digits);
   }
 
   waitUntil(promise) {

@@ -15,7 +15,7 @@ use wit_bindgen::rt::async_support::{
 
 pub mod state {
     use super::*;
-    pub use host::state::{begin_block_concurrency, class_name, id, limits, name};
+    pub use host::state::{begin_block_concurrency, class_name, forked_from, id, limits, name};
 
     pub fn abort(reason: Option<&str>, retry_alarm: bool) -> ! {
         host::state::abort(reason, retry_alarm);

@@ -20,6 +20,11 @@ impl Host for Context {
         Ok(self.parts.identity.class.to_string())
     }
 
+    fn forked_from(&mut self) -> Result<Option<String>> {
+        // What does not break the database cannot fail here.
+        Ok(self.storage(|storage| storage.origin())?.unwrap_or(None))
+    }
+
     fn limits(&mut self) -> Result<ResourceLimits> {
         let storage_bytes = self
             .storage(|storage| storage.database_size())?

@@ -60,6 +60,11 @@ impl Home {
     }
 }
 
+/// The home of each class that has data, by its name. Changes nothing.
+pub fn homes(data: &DataDir) -> Result<BTreeMap<String, Home>> {
+    Ok(record::read(data)?.classes)
+}
+
 /// Fails when the classes that are wanted do not go with those that are there.
 /// Changes nothing.
 pub fn check(data: &DataDir, wanted: &Wanted) -> Result<()> {
