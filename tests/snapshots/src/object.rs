@@ -295,6 +295,10 @@ impl state::Host for Host {
         "class".into()
     }
 
+    fn forked_from(&mut self) -> Option<String> {
+        None
+    }
+
     fn limits(&mut self) -> state::ResourceLimits {
         unimplemented!("these tests do without")
     }

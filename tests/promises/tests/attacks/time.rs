@@ -58,7 +58,6 @@ async fn neighbours_hardly_notice_scans_of_large_tables() {
 
 /// One step of SQLite that takes long, between two of which nobody can stop it.
 #[tokio::test]
-#[ignore = "does not hold yet, by some milliseconds: such steps ask for no turn"]
 async fn neighbours_hardly_notice_functions_of_sql_that_work_long() {
     let _turn = turn().await;
     let abide = Site::fixture("").serve();
@@ -139,7 +138,6 @@ async fn neighbours_hardly_notice_chatty_objects_whose_log_nobody_reads() {
 
 /// One event has many objects woken, again and again.
 #[tokio::test]
-#[ignore = "does not hold yet: a read takes some times as long, where it took a second"]
 async fn neighbours_hardly_notice_an_object_that_wakes_thousands() {
     let _turn = turn().await;
     let abide = Site::fixture("[limits]\nidle_timeout_ms = 300").serve();
