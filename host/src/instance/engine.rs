@@ -18,6 +18,14 @@ use super::context::Context;
 use super::function_cache::FunctionCache;
 use super::{script, wasi};
 
+/// The stack of an instance, as much as is touched of it. An interpreter takes some
+/// hundred bytes of it for each call of the language that it runs: this is enough for
+/// its own limit to be met first, which is an error that code can catch.
+const STACK_BYTES: usize = 8 << 20;
+
+/// What of it is the host's, SQLite included.
+const HOST_STACK_BYTES: usize = 1 << 20;
+
 /// Compiles components and creates instances.
 #[derive(Clone)]
 pub struct Host {
@@ -43,6 +51,8 @@ impl Host {
 
     fn of(mut config: Config) -> Result<Host> {
         config.epoch_interruption(true);
+        config.async_stack_size(STACK_BYTES);
+        config.max_wasm_stack(STACK_BYTES - HOST_STACK_BYTES);
         let engine = Engine::new(&config).map_err(anyhow::Error::from)?;
 
         let mut objects = Linker::new(&engine);

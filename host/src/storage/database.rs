@@ -61,6 +61,7 @@ impl Database {
         let mut database = Self::under_rules(connection, budget)?;
         database.claim = Some(claim);
         database.is_read_only = database.connection.is_readonly("main")?;
+        database.require_page_size()?;
         Ok(database)
     }
 
@@ -163,6 +164,19 @@ impl Database {
             Ok(())
         })?;
         Ok(found)
+    }
+
+    /// What is counted in pages is counted in pages of one size.
+    fn require_page_size(&mut self) -> Result<(), StorageError> {
+        match self.integer("PRAGMA page_size")? {
+            Some(bytes) if bytes.cast_unsigned() == PAGE_BYTES => Ok(()),
+            bytes => Err(StorageError::Broken(format!(
+                "the database has pages of {} bytes, not of {PAGE_BYTES}; convert it with the \
+                 sqlite3 shell while no server runs: PRAGMA journal_mode = DELETE; \
+                 PRAGMA page_size = {PAGE_BYTES}; VACUUM; PRAGMA journal_mode = WAL;",
+                bytes.unwrap_or(0)
+            ))),
+        }
     }
 
     /// Whether the file could only be opened for reading.

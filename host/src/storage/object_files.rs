@@ -115,7 +115,7 @@ impl ObjectFiles {
     pub(super) fn find(&self) -> io::Result<Found> {
         self.data.require_found()?;
         let database = match self.metadata(&self.database)? {
-            Some(database) if database.len() >= PAGE_BYTES => database,
+            Some(database) if database.len() > 0 => database,
             _ => return Ok(Found::Nothing),
         };
         let wal = self.metadata(&self.wal)?;
@@ -156,13 +156,13 @@ impl ObjectFiles {
         ))
     }
 
-    /// Whether the database is one page of zeros.
+    /// Whether the database is one page of zeros, or a part of one.
     pub(super) fn is_blank(&self) -> io::Result<bool> {
         let mut page = Vec::new();
         self.open_database()?
             .take(PAGE_BYTES + 1)
             .read_to_end(&mut page)?;
-        Ok(page.len() as u64 == PAGE_BYTES && page.iter().all(|byte| *byte == 0))
+        Ok(page.len() as u64 <= PAGE_BYTES && page.iter().all(|byte| *byte == 0))
     }
 
     /// Creates the database with one empty page.

@@ -106,7 +106,7 @@ impl Disk {
             let metadata = entry.metadata()?;
             if metadata.is_dir() {
                 self.load(&entry.path(), &path)?;
-            } else {
+            } else if metadata.is_file() {
                 let born = metadata
                     .created()?
                     .duration_since(UNIX_EPOCH)
