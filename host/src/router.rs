@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use matchit::InsertError;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 use crate::life::class::{Class, Classes};
@@ -111,9 +112,14 @@ impl<T: Clone> Rules<T> {
             let host = host.map_err(|why| refused(&why))?;
             check_path(&rule.path).map_err(|why| refused(&why))?;
             let paths = by_host.entry(host.clone()).or_default();
-            paths
-                .insert(&rule.path, known.clone())
-                .map_err(|error| refused(&format!("cannot be used: {error}")))?;
+            paths.insert(&rule.path, known.clone()).map_err(|error| {
+                refused(&match error {
+                    InsertError::Conflict { with } => {
+                        format!("is for the same paths as route {with:?}; remove one of them")
+                    }
+                    error => format!("cannot be used: {error}"),
+                })
+            })?;
             // A rest may be nothing.
             if let Some((before, _)) = rule.path.rsplit_once("/{*")
                 && !rule.path.contains("{*name}")
@@ -586,7 +592,8 @@ mod tests {
         ] {
             let rules = [rule(None, one, "room"), rule(None, other, "room")];
             let refused = router(&rules).map(drop).expect_err(other).0;
-            assert!(refused.contains("cannot be used"), "{refused}");
+            let named = format!("the same paths as route {one:?}");
+            assert!(refused.contains(&named), "{refused}");
         }
     }
 }

@@ -112,10 +112,13 @@ impl ClassTable {
         let code = match (self.component, self.source) {
             (Some(component), None) => Code::Component(folder.join(component)),
             (None, Some(source)) => Code::Source(folder.join(source)),
-            _ => {
-                let message = format!(
-                    "{whose} needs either component = \"FILE.wasm\" or source = \"FOLDER\""
-                );
+            (Some(_), Some(_)) => {
+                let message = format!("{whose} has component and source; remove one of them");
+                return Err(origin.error(line, &message));
+            }
+            (None, None) => {
+                let message =
+                    format!("{whose} needs component = \"FILE.wasm\" or source = \"FOLDER\"");
                 return Err(origin.error(line, &message));
             }
         };

@@ -227,6 +227,8 @@ impl Dev {
                 .load(code, config.world_of(code), &self.loader)
                 .await;
         }
+        // What it declares may not be what the one before it did.
+        let config = self.config(&attempts).unwrap_or(config);
         let known = self.known(&config, &attempts, served.known.clone()).await;
         let mut next = Served {
             config,

@@ -4,6 +4,7 @@ use std::fs;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use super::super::limits::PAGE_BYTES;
 use super::super::object_files::Proven;
 use super::super::zeros_ahead::ASLEEP_BYTES;
 use super::*;
@@ -161,4 +162,34 @@ fn a_database_is_never_opened_twice() {
     let mut storage = world.storage("ab");
     storage.put("a", b"1").unwrap();
     let _ = world.storage("ab").get("a");
+}
+
+/// A shell can leave a valid database of two small pages, a copy can break off.
+#[test]
+fn a_file_that_is_no_database_of_ours_is_refused_and_never_replaced() {
+    let world = World::new();
+    let mut storage = world.storage("ab");
+    storage.put("a", b"1").unwrap();
+    storage.end_turn().unwrap();
+    storage.close().unwrap();
+    fs::remove_file(world.wal("ab")).unwrap();
+    fs::remove_file(world.file("ab")).unwrap();
+    let shell = rusqlite::Connection::open(world.file("ab")).unwrap();
+    shell
+        .execute_batch("PRAGMA page_size = 1024; CREATE TABLE t (a); INSERT INTO t VALUES (1);")
+        .unwrap();
+    drop(shell);
+    let small = fs::read(world.file("ab")).unwrap();
+    assert!((small.len() as u64) < PAGE_BYTES);
+    for (content, reason) in [
+        (small, "pages of 1024 bytes"),
+        (vec![7; 100], "not a database"),
+    ] {
+        fs::write(world.file("ab"), &content).unwrap();
+        let mut storage = world.storage("ab");
+        let error = storage.put("a", b"2").unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+        drop(storage);
+        assert!(fs::read(world.file("ab")).unwrap() == content, "{reason}");
+    }
 }

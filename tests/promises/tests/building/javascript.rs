@@ -181,18 +181,18 @@ async fn slow_a_class_that_is_not_exported_is_named_with_its_binding() {
 #[tokio::test]
 async fn slow_a_worker_without_a_gateway_leaves_the_default_route_open() {
     let dev = Development::default();
-    dev.write(
-        "w/wrangler.jsonc",
-        WRANGLER.replace("src/index.ts", "index.js"),
-    );
-    dev.write(
-        "w/index.js",
-        "export class Counter {\n  constructor(state) { this.state = state; }\n  fetch() { return \
-         new Response(this.state.id.name); }\n}",
-    );
+    let write = |main: &str, said: &str| {
+        let code = "export class Counter {\n  constructor(state) { this.state = state; }\n  fetch() \
+                    { return new Response(this.state.id.name + SAID); }\n}";
+        dev.write(&format!("w/{main}"), code.replace("SAID", said));
+        dev.write("w/wrangler.jsonc", WRANGLER.replace("src/index.ts", main));
+    };
+    write("index.js", "\" one\"");
     let abide = dev.worker("w", &[]);
-    assert_eq!(abide.get("/Counter/alice").await.ok(), "alice");
+    assert_eq!(abide.get("/Counter/alice").await.ok(), "alice one");
     abide.says("has no default export with fetch()").await;
+    write("other.js", "\" two\"");
+    answers(&abide, "/Counter/alice", "alice two").await;
 }
 
 /// In each of these ways an error is thrown that nobody waits for.
