@@ -5,9 +5,8 @@
 // turned into generators and promises. The SDK's own files stay as they are.
 
 import { build } from "esbuild";
-import { isBuiltin } from "node:module";
 import { dirname, join, resolve } from "node:path";
-import { required } from "./node.mjs";
+import { filter, moduleOf, required } from "./node.mjs";
 
 const lowered = { "async-await": false, "async-generator": false, "for-await": false };
 
@@ -16,8 +15,11 @@ const withoutSdk = {
   name: "without-sdk",
   setup(build) {
     const outside = (path, kind) => (kind === "require-call" ? { path, namespace: "required" } : { path, external: true });
-    build.onResolve({ filter: /^(?:node|cloudflare|durable|wasi):/ }, ({ path, kind }) => outside(path, kind));
-    build.onResolve({ filter: /^[a-z0-9_/]+$/ }, ({ path, kind }) => (isBuiltin(path) ? outside(`node:${path}`, kind) : undefined));
+    build.onResolve({ filter: /^(?:cloudflare|durable|wasi):/ }, ({ path, kind }) => outside(path, kind));
+    build.onResolve({ filter }, ({ path, kind }) => {
+      const name = moduleOf(path);
+      return name === undefined ? undefined : outside(`node:${name}`, kind);
+    });
     build.onResolve({ filter: /^imported:/ }, ({ path }) => ({ path: path.slice("imported:".length), namespace: "imported" }));
     build.onLoad({ filter: /./, namespace: "imported" }, ({ path }) => ({ contents: `import * as all from ${JSON.stringify(path)}; export { all };` }));
     build.onLoad({ filter: /./, namespace: "required" }, ({ path }) => ({ contents: required(`require("imported:${path}").all`) }));

@@ -24,6 +24,11 @@ export class Objects extends DurableObject {
         return new Response(request.body);
       case "who":
         return new Response(`${this.ctx.id} ${this.ctx.forkedFrom} ${this.ctx.id.name}`);
+      case "chance": {
+        const key = await crypto.subtle.generateKey({ name: "AES-GCM", length: 128 }, true, ["encrypt"]);
+        const bytes = [crypto.getRandomValues(new Uint8Array(16)), new Uint8Array(await crypto.subtle.exportKey("raw", key))];
+        return new Response([crypto.randomUUID(), ...bytes.map((drawn) => drawn.toHex())].join("\n"));
+      }
       case "count": {
         const count = ((await this.ctx.storage.get("count")) ?? 0) + 1;
         await this.ctx.storage.put("count", count);

@@ -1,5 +1,6 @@
 //! Does a copy of an object have all that it should, and does the object keep all it had?
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -413,6 +414,22 @@ async fn a_copy_in_javascript_knows_who_it_is() {
     assert!(copy.ends_with(&format!(" {id} b")), "{copy}");
     assert!(!copy.starts_with(id), "{copy}");
     assert_eq!(who("a").await, first);
+}
+
+/// What was drawn before may have left something in memory that both have.
+#[tokio::test]
+async fn a_copy_in_javascript_draws_what_the_first_does_not() {
+    let site = Site::javascript(SLEEPY);
+    let abide = serve(&site);
+    let chance = async |object: &str| abide.get(&format!("/objects/{object}/chance")).await.ok();
+    let mut drawn = vec![chance("a").await];
+    done(site.objects(&["fork", "objects", "a", "b"]));
+    for object in ["a", "b", "a", "b"] {
+        drawn.push(chance(object).await);
+    }
+    let each: Vec<_> = drawn.iter().flat_map(|text| text.lines()).collect();
+    assert_eq!(each.len(), 15);
+    assert_eq!(each.iter().collect::<HashSet<_>>().len(), 15, "{each:?}");
 }
 
 /// What a copy has is durable when the command says that it is made.

@@ -112,7 +112,7 @@ const called = (callback, work) => {
 export function randomBytes(size, callback) {
   if (callback) return called(callback, () => randomBytes(size));
   if (!(Number.isInteger(size) && size >= 0)) throw new RangeError(`The size must be a whole number of bytes, not ${size}.`);
-  return asWanted(draw(size).slice());
+  return asWanted(draw(size));
 }
 
 export function randomFillSync(view, offset = 0, size = view.byteLength - offset) {

@@ -69,7 +69,7 @@ export const transferableAbortController = () => new AbortController();
 export const transferableAbortSignal = (signal) => signal;
 // Who called, from the innermost.
 export function getCallSites(count = 8) {
-  const lines = new Error().stack.trim().split("\n").slice(1, 1 + count);
+  const lines = new Error().stack.split("\n").slice(2, 2 + count);
   return lines.map((line) => {
     const [, functionName = "", scriptName = "", lineNumber = "0", columnNumber = "0"] = /at (.*?) ?\(?([^()]*?)(?::(\d+))?(?::(\d+))?\)?$/.exec(line) ?? [];
     return { functionName, scriptName, lineNumber: Number(lineNumber), columnNumber: Number(columnNumber), column: Number(columnNumber) };

@@ -278,7 +278,7 @@ export function errorOf(name, message, stack, properties) {
   else if (type === undefined && name.endsWith("Error") && name in EXCEPTIONS) error = new DOMException(message, name);
   else error = new (type ?? Error)(message);
   if (error.name !== name) hidden(error, "name", name);
-  if (stack !== undefined) hidden(error, "stack", stack);
+  if (stack !== undefined) error.stack = stack;
   for (const [key, value] of Object.entries(properties ?? {})) keepProperty(error, key, value);
   return error;
 }

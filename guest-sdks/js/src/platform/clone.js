@@ -137,7 +137,7 @@ function error(value, memory) {
   const type = errors.get(value.name) ?? Error;
   const made = new type();
   if (Object.hasOwn(value, "message")) hidden(made, "message", `${value.message}`);
-  hidden(made, "stack", `${value.stack ?? ""}`);
+  made.stack = `${value.stack ?? ""}`;
   if (Object.hasOwn(value, "cause")) hidden(made, "cause", cloned(value.cause, memory));
   return made;
 }

@@ -6,20 +6,10 @@
 import { getRandomBytes } from "wasi:random/random@0.2.0";
 import { hasBegun, onlyInEvents } from "./begin.js";
 
-const POOL = 1024; // bytes that one call of the host brings, for many small draws
-let pool = new Uint8Array(0);
-let taken = 0;
-
-// The caller must not keep what it is given longer than it looks at it.
+// Drawn anew each time: what lay in memory would be copied with an object, and be drawn by both.
 export function randomBytes(count) {
   onlyInEvents();
-  if (count > POOL / 4) return getRandomBytes(count);
-  if (taken + count > pool.length) {
-    pool = getRandomBytes(POOL);
-    taken = 0;
-  }
-  taken += count;
-  return pool.subarray(taken - count, taken);
+  return getRandomBytes(count);
 }
 
 // Marsaglia's xorshift of 128 bits: fast, and good enough for what Math.random promises. While

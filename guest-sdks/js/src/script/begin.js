@@ -8,6 +8,7 @@ import { env } from "../objects/env.js";
 import { gateway } from "../objects/gateway.js";
 import { DurableObject, RpcTarget, WorkerEntrypoint, WorkflowEntrypoint } from "../objects/workers.js";
 import { begin as platformBegins } from "../platform/begin.js";
+import { inspect } from "../platform/console/inspect.js";
 import { unawaited } from "../platform/uncaught.js";
 import { fillIn } from "./bindings.js";
 import { useMap } from "./stacks.js";
@@ -40,7 +41,7 @@ export function begin(given, source) {
     clear(CLEARED * source.length);
     return exports;
   } catch (error) {
-    throw error instanceof Error ? `${error.name}: ${error.message}\n${error.stack ?? ""}` : String(error);
+    throw error instanceof Error ? inspect(error) : String(error);
   }
 }
 

@@ -4,6 +4,8 @@
 // line comes from and, line by line, how far the next is from that. Only the pieces that a
 // stack leads to are read.
 
+import { namePlaces } from "../platform/stacks.js";
+
 let table = null;
 
 const SCRIPT = "<input>";
@@ -12,18 +14,13 @@ const SCRIPT = "<input>";
 // in the SDK itself is left out.
 export function useMap(map) {
   table = map ?? null;
-  if (table !== null) Error.prepareStackTrace = (error, sites) => stackOf(sites);
+  if (table !== null) namePlaces(nameOf);
 }
 
-function stackOf(sites) {
-  const lines = [];
-  for (const site of sites) {
-    if (site.getFileName() !== SCRIPT) continue;
-    const number = site.getLineNumber();
-    const place = placeOf(number) ?? `script:${number}`;
-    lines.push(`    at ${site.getFunctionName() || "<anonymous>"} (${place})\n`);
-  }
-  return lines.join("");
+function nameOf(site) {
+  if (site.getFileName() !== SCRIPT) return null;
+  const number = site.getLineNumber();
+  return placeOf(number) ?? `script:${number}`;
 }
 
 function placeOf(number) {

@@ -23,7 +23,7 @@ async function inTask(handler) {
   );
   await woken;
   readable.drop();
-  if (failure) throw { name: failure.name, message: `${failure.message}\n${failure.stack}`, flags: {}, details: null };
+  if (failure) throw { name: failure.name, message: failure.stack, flags: {}, details: null };
   return result;
 }
 

@@ -20,7 +20,7 @@ export async function run(pattern) {
       await body();
       report.push({ name });
     } catch (error) {
-      report.push({ name, failure: Error.isError(error) ? `${error.name}: ${error.message}\n${error.stack}` : String(error) });
+      report.push({ name, failure: Error.isError(error) ? error.stack : String(error) });
     }
   }
   return report;

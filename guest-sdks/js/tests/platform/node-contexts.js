@@ -109,3 +109,10 @@ test("contexts: async functions are what they were", async () => {
   await Promise.all([task("a"), task("b")]);
   same(order, ["a1", "b1", "a2", "b2"]);
 });
+
+test("contexts: a store of the module as it is required is the same", async () => {
+  const contexts = require("async_hooks");
+  equal(contexts.AsyncLocalStorage, AsyncLocalStorage);
+  const store = new contexts.AsyncLocalStorage();
+  equal(await store.run("a", async () => (await null, store.getStore())), "a");
+});

@@ -19,9 +19,9 @@ const abide = resolve(process.env.ABIDE_BIN ?? join(root, "target/debug/abide"))
 const pattern = process.argv[2] ?? "";
 const idleMs = 200;
 
-// The web's globals alone, and the modules of Node.js, under which async functions are built
-// otherwise.
-const components = { platform: { main: "suites.js" }, node: { main: "node-suites.js", nodejs: true } };
+// The web's globals alone; the modules of Node.js, under which async functions are built
+// otherwise; and those modules as they are required, without that.
+const components = { platform: { main: "suites.js" }, node: { main: "node-suites.js", nodejs: true }, required: { main: "required-suites.js" } };
 
 async function built(folder) {
   const define = { FIXTURES: JSON.stringify(await fixtures()) };
@@ -93,7 +93,7 @@ try {
       if (!response.ok) throw new Error(`${response.status}: ${text}\n${log()}`);
       return JSON.parse(text);
     };
-    const report = [...(await ask("tests", pattern)), ...(await ask("tests", pattern, "node")), ...(await acrossEvents(ask))];
+    const report = [...(await ask("tests", pattern)), ...(await ask("tests", pattern, "node")), ...(await ask("tests", pattern, "required")), ...(await acrossEvents(ask))];
     const failures = report.filter(({ failure }) => failure !== undefined);
     for (const { name, failure } of failures) console.error(`FAILED ${name}\n  ${failure.replaceAll("\n", "\n  ")}`);
     console.log(`${report.length - failures.length} passed, ${failures.length} failed`);

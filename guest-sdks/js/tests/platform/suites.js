@@ -2,6 +2,7 @@ import "./text.js";
 import "./url.js";
 import "./headers.js";
 import "./bodies.js";
+import "./errors.js";
 import "./events.js";
 import "./timers.js";
 import "./streams.js";

@@ -27,7 +27,7 @@ export const console = {
   trace(...args) {
     const error = { name: "Trace", message: text(args) };
     Error.captureStackTrace(error, console.trace);
-    warn(`Trace${args.length ? `: ${error.message}` : ""}\n${error.stack.trimEnd()}`);
+    warn(error.stack);
   },
   assert(condition, ...args) {
     if (condition) return;

@@ -229,7 +229,11 @@ function errorText(error) {
   const stack = property(error, "stack");
   if (typeof stack !== "string" || stack === "") return `[${first}]`;
   const lines = stack.trimEnd();
-  return lines.startsWith(first) || lines.startsWith(`${name}`) ? lines : `${first}\n${lines}`;
+  if (lines.startsWith(first) || lines.startsWith(`${name}`)) return lines;
+  // It may have got its name when the stack was there already.
+  const places = lines.search(/^ {4}at /m);
+  const head = lines.slice(0, Math.max(places, 0)).trimEnd();
+  return head.endsWith(message ? `: ${message}` : "Error") ? `${first}\n${lines.slice(places)}` : `${first}\n${lines}`;
 }
 
 function causes(error, settings) {

@@ -21,7 +21,7 @@ function aes(name, usages, { encrypt, decrypt, wrap, unwrap }) {
   };
   return {
     usages,
-    generateKey: ({ length }, extractable, wanted) => key(randomBytes(checkLength(Number(length), "OperationError") / 8).slice(), extractable, wanted),
+    generateKey: ({ length }, extractable, wanted) => key(randomBytes(checkLength(Number(length), "OperationError") / 8), extractable, wanted),
     importKey(format, data, _, extractable, wanted) {
       let bytes = data;
       if (format === "jwk") {

@@ -76,7 +76,7 @@ function ec(name, all, { sign, verify, deriveBits }) {
   return {
     generateKey({ namedCurve: namedAs }, extractable, usages) {
       const { curve } = namedCurve(namedAs);
-      const secret = curve.utils.randomSecretKey(randomBytes(curve.lengths.seed).slice());
+      const secret = curve.utils.randomSecretKey(randomBytes(curve.lengths.seed));
       return pairOf(name, { name, namedCurve: namedAs }, extractable, usages, all, secret, curve.getPublicKey(secret, false));
     },
     importKey: (format, data, { namedCurve: namedAs }, extractable, usages) => imports[format](data, `${namedAs}`, extractable, usages),
@@ -177,7 +177,7 @@ function edwards(name, crv, oid, all, curve, methods) {
   };
   return {
     generateKey(_, extractable, usages) {
-      const secret = randomBytes(32).slice();
+      const secret = randomBytes(32);
       return pairOf(name, algorithm, extractable, usages, all, secret, curve.getPublicKey(secret));
     },
     importKey: (format, data, _, extractable, usages) => imports[format](data, extractable, usages),

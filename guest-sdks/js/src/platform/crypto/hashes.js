@@ -30,7 +30,7 @@ export const HMAC = {
     const { name, hash: made } = hashNamed(hash);
     const bits = length === undefined ? made.blockLen * 8 : Number(length);
     if (!(bits > 0)) throw new DOMException("The length of an HMAC key must not be 0.", "OperationError");
-    return this.key(name, extractable, usages, randomBytes(Math.ceil(bits / 8)).slice(), bits);
+    return this.key(name, extractable, usages, randomBytes(Math.ceil(bits / 8)), bits);
   },
 
   importKey(format, data, { hash, length }, extractable, usages) {

@@ -32,7 +32,7 @@ export class Crypto {
   }
 
   randomUUID() {
-    const bytes = randomBytes(16).slice();
+    const bytes = randomBytes(16);
     bytes[6] = (bytes[6] & 0x0f) | 0x40;
     bytes[8] = (bytes[8] & 0x3f) | 0x80;
     const hex = bytes.toHex();

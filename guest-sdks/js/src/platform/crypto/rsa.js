@@ -143,7 +143,7 @@ export const PSS = rsa("RSA-PSS", signing, (hash) => `PS${hash.slice(4)}`, {
     const hash = hashOf(key);
     const bits = key.algorithm.modulusLength - 1;
     const size = Math.ceil(bits / 8);
-    const salt = randomBytes(Number(saltLength)).slice();
+    const salt = randomBytes(Number(saltLength));
     const filling = size - salt.length - hash.outputLen - 2;
     if (filling < 0) failed("The key of RSA is too short for this salt and hash.");
     const digest = hash(concat([new Uint8Array(8), hash(data), salt]));
@@ -178,7 +178,7 @@ export const OAEP = rsa("RSA-OAEP", hiding, (hash) => (hash === "SHA-1" ? "RSA-O
     const filling = size - data.length - 2 * hash.outputLen - 2;
     if (filling < 0) failed(`RSA-OAEP encrypts at most ${size - 2 * hash.outputLen - 2} bytes with this key, not ${data.length}.`);
     const block = concat([hash(label === undefined ? new Uint8Array(0) : bytesOf(label)), new Uint8Array(filling), Uint8Array.of(1), data]);
-    const seed = randomBytes(hash.outputLen).slice();
+    const seed = randomBytes(hash.outputLen);
     const masked = xor(block, mask(hash, seed, block.length));
     const message = concat([Uint8Array.of(0), xor(seed, mask(hash, masked, seed.length)), masked]);
     return toBytes(power(toNumber(message), numbers.e, numbers.n), size);

@@ -1,0 +1,42 @@
+// What is the stack of an error?
+//
+// As with V8, a property of its own that takes any value: its name and message as they were when
+// it was made, and below them the places. QuickJS by itself tells the places alone, behind an
+// accessor of all errors that takes nothing but text.
+
+let nameOf = (site) => (site.isNative() ? "native" : `${site.getFileName()}:${site.getLineNumber()}:${site.getColumnNumber()}`);
+
+// From now on places are named so. One that is named null is left out.
+export function namePlaces(by) {
+  nameOf = by;
+}
+
+Error.prepareStackTrace = (error, sites) => {
+  const stack = [headOf(error), ...sites.flatMap(lineOf)].join("\n");
+  keep(error, stack);
+  return stack;
+};
+
+// What code may put in place of the above leaves its result here.
+Object.defineProperty(Error.prototype, "stack", {
+  set(value) {
+    keep(this, value);
+  },
+});
+
+function headOf(error) {
+  try {
+    return Error.prototype.toString.call(error);
+  } catch {
+    return "<error>"; // as V8 has it, where the name or the message is code that fails
+  }
+}
+
+function lineOf(site) {
+  const place = nameOf(site);
+  return place === null ? [] : [`    at ${site.getFunctionName() || "<anonymous>"} (${place})`];
+}
+
+function keep(error, value) {
+  Reflect.defineProperty(error, "stack", { value, writable: true, enumerable: false, configurable: true });
+}

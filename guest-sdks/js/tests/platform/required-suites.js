@@ -1,0 +1,2 @@
+import "./node-required.js";
+export * from "./guest.js";
