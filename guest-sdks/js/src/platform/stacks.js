@@ -11,10 +11,24 @@ export function namePlaces(by) {
   nameOf = by;
 }
 
+// QuickJS asks anew wherever `await` throws it, which must not be taken for its origin.
 Error.prepareStackTrace = (error, sites) => {
+  if (!isCaptured && Object.hasOwn(error, "stack")) return error.stack;
   const stack = [headOf(error), ...sites.flatMap(lineOf)].join("\n");
   keep(error, stack);
   return stack;
+};
+
+let isCaptured = false;
+const { captureStackTrace } = Error;
+
+Error.captureStackTrace = function (target, from = Error.captureStackTrace) {
+  isCaptured = true;
+  try {
+    captureStackTrace(target, from);
+  } finally {
+    isCaptured = false;
+  }
 };
 
 // What code may put in place of the above leaves its result here.

@@ -1,7 +1,7 @@
 // Errors.
 
 import { inspect } from "../../src/platform/console/inspect.js";
-import { equal, ok, same, test } from "./harness.js";
+import { equal, ok, rejects, same, test } from "./harness.js";
 
 test("errors: a stack begins with name and message, and is the error's own", () => {
   const error = new TypeError("wrong");
@@ -54,6 +54,20 @@ test("errors: a stack is captured for any object, from the function that is name
   ok(target.stack.startsWith("Mine: text\n    at "), target.stack);
   ok(!target.stack.includes("inner"), target.stack);
   Error.captureStackTrace(Object.freeze({}));
+});
+
+test("errors: a stack tells the origin, whoever awaits it in between, and that of the newest capture", async () => {
+  async function origin() {
+    await null;
+    throw new Error("x");
+  }
+  const through = async (work) => await work();
+  const error = await rejects(Error, through(() => through(origin)));
+  ok(error.stack.startsWith("Error: x\n    at origin"), error.stack);
+  (function later() {
+    Error.captureStackTrace(error);
+  })();
+  ok(error.stack.startsWith("Error: x\n    at later"), error.stack);
 });
 
 test("errors: code may prepare stacks by itself", () => {
