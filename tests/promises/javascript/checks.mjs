@@ -231,6 +231,19 @@ export async function callbacks(object) {
   same([error instanceof RangeError, error.message], [true, "from the callback"]);
 }
 
+// What came as an argument, and what came as an argument of an argument.
+export async function whatCameIsPassedOn(object) {
+  const other = object.other();
+  const twice = await other.echo((value) => 2 * value);
+  same(await twice(4), 8);
+  const third = object.other("third");
+  const far = await third.counterOf("other");
+  same(await far.add(3), 3);
+  same(await far.add(4), 7);
+  const { deep } = await other.echo({ deep: [far, far] });
+  same([await deep[0].add(1), await deep[1].add(1)], [8, 9]);
+}
+
 // The class `probe` is written in Rust.
 export async function callsOfAnotherLanguage(object) {
   const Namespace = object.env.objects.constructor;

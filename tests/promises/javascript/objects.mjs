@@ -120,6 +120,11 @@ export class Objects extends DurableObject {
     return callback(value);
   }
 
+  // What another object gave out.
+  async counterOf(name) {
+    return await this.other(name).counter();
+  }
+
   keep(callback) {
     this.kept = callback.dup();
   }

@@ -36,6 +36,7 @@ checks! {
     calls_carry_what_can_be_cloned: "callsCarryClones",
     calls_arrive_in_order: "callsInOrder",
     a_result_is_called_before_it_is_there: "pipelining",
+    what_came_from_others_is_passed_on: "whatCameIsPassedOn",
     functions_are_called_back: "callbacks",
     errors_of_a_call_arrive_whole: "errorsArriveWhole",
     calls_carry_streams: "streamsInCalls",

@@ -5,7 +5,7 @@ import { answer } from "./answer.js";
 import { bind, env, exports, fill } from "./env.js";
 import { report, wireError } from "./errors.js";
 import { inOwnTask } from "./event.js";
-import { answer as answerCall, answerReference, noRpc, release } from "./rpc.js";
+import { answer as answerCall, answerReference, isGiven, noRpc, release } from "./rpc.js";
 import { DurableObjectState } from "./state.js";
 import { dataOf, WebSocket } from "./websocket.js";
 import { DurableObject } from "./workers.js";
@@ -26,8 +26,8 @@ export function objects(main, { classes: named, ...given }) {
     fetchHandler: { fetch: (request, caller) => answer(request, caller, fetch) },
     alarmHandler: { alarm: (info) => event("in alarm()", () => alarm(info)) },
     rpcHandler: {
-      call: (method, args) => event(null, () => answerCall(receiver(), method, args)),
-      callReference: (mine, method, args) => event(null, () => answerReference(mine, method, args)),
+      call: (method, args) => called(() => answerCall(receiver(), method, args)),
+      callReference: (mine, method, args) => called(() => answerReference(mine, method, args)),
       release: async (mine) => release(mine),
     },
     websocketHandler: {
@@ -51,6 +51,12 @@ function event(where, work) {
       }
     })(),
   );
+}
+
+function called(work) {
+  const result = event(null, work);
+  result.then(isGiven, () => {});
+  return result;
 }
 
 function start(main, classes) {

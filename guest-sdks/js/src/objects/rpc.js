@@ -7,6 +7,7 @@
 import * as stubs from "durable:object/stubs@0.1.0";
 import { decode, encode } from "./cbor.js";
 import { fieldsOf, requestOf, responseOf, sourceOf, streamOf, takeSource } from "../platform/http.js";
+import { setTimeout } from "../platform/timers.js";
 import { HostSource, wireStream } from "./body.js";
 import { checked } from "./errors.js";
 import { valueOf } from "./event.js";
@@ -113,6 +114,7 @@ export class RpcStub {
 class Giver {
   references = [];
   streams = [];
+  passedOn = []; // handles of what is another object's
 
   isReference(value) {
     return value instanceof RpcTarget || handles.has(value);
@@ -121,6 +123,7 @@ class Giver {
   reference(value) {
     const handle = handles.get(value);
     if (handle !== undefined && handle.theirs !== null) {
+      this.passedOn.push(handle);
       return this.references.push({ tag: "theirs", val: handle.theirs }) - 1;
     }
     mine.set(++newest, handle === undefined ? value : handle.local);
@@ -208,10 +211,27 @@ class Taker {
   }
 }
 
-function payloadOf(value) {
-  const giver = new Giver();
+function payloadOf(value, giver = new Giver()) {
   const data = encode(value, giver);
   return { data, references: giver.references, streams: giver.streams };
+}
+
+// What results pass on, by their payloads.
+const passedOn = new WeakMap();
+
+// What the call brought is disposed before the host takes the result, so what that passes on is
+// held for longer.
+function resultOf(value) {
+  const giver = new Giver();
+  const payload = payloadOf(value, giver);
+  if (giver.passedOn.length > 0) passedOn.set(payload, giver.passedOn.map((handle) => handle.hold()));
+  return payload;
+}
+
+// To be called as the event gives the result: the host has it before any timer runs.
+export function isGiven(result) {
+  const handles = passedOn.get(result);
+  if (handles !== undefined) setTimeout(() => handles.forEach((handle) => handle.letGo()), 0);
 }
 
 // The value of a payload; `dispose` lets go of what came with it.
@@ -225,7 +245,7 @@ function valueFrom(payload) {
 export async function answer(receiver, method, args) {
   const given = args === null ? null : valueFrom(args);
   try {
-    return payloadOf(await run(receiver, method, given?.value));
+    return resultOf(await run(receiver, method, given?.value));
   } finally {
     given?.dispose();
   }
