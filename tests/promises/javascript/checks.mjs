@@ -211,6 +211,40 @@ export async function callsInOrder(object) {
   same(got, [...Array(50).keys()]);
 }
 
+// Rows are read ahead, so they may be there still when their transaction is undone.
+export async function rowsThatWereUndone({ ctx: { storage } }) {
+  const { sql } = storage;
+  sql.exec("CREATE TABLE undone (n INTEGER)");
+  sql.exec("INSERT INTO undone VALUES (1), (2)");
+  const canceled = "SQLite query was canceled because the transaction in which it read was rolled back.";
+  let cursor;
+  const readIn = () => {
+    sql.exec("INSERT INTO undone VALUES (3)");
+    cursor = sql.exec("SELECT n FROM undone ORDER BY n DESC");
+    same(cursor.next().value, { n: 3 });
+  };
+  const failing = () => {
+    readIn();
+    throw new Error("undone");
+  };
+  await failure(() => storage.transactionSync(failing));
+  same(await message(() => cursor.next()), canceled);
+  await failure(() => storage.transaction(async () => failing()));
+  same(await message(() => cursor.toArray()), canceled);
+  await storage.transaction(async (transaction) => (readIn(), transaction.rollback()));
+  same(await message(() => cursor.next()), canceled);
+  // In one that lies in another, and is kept.
+  await failure(() => storage.transaction(async () => (storage.transactionSync(readIn), Promise.reject(new Error("undone")))));
+  same(await message(() => cursor.next()), canceled);
+
+  // What was read before is as good as it was, and so is what is kept.
+  const before = sql.exec("SELECT n FROM undone ORDER BY n");
+  await failure(() => storage.transactionSync(failing));
+  same(before.toArray(), [{ n: 1 }, { n: 2 }]);
+  storage.transactionSync(readIn);
+  same(cursor.toArray(), [{ n: 2 }, { n: 1 }]);
+}
+
 export async function pipelining(object) {
   const other = object.other();
   same(await other.counter().add(5), 5);

@@ -29,6 +29,7 @@ checks! {
     cursors_give_rows_in_every_shape: "cursors",
     many_rows_are_never_in_memory_at_once: "manyRowsAreReadInParts",
     cursors_that_nobody_reads_are_closed: "cursorsThatNobodyReadsToTheEnd",
+    rows_that_were_read_ahead_are_not_given_when_they_are_undone: "rowsThatWereUndone",
     errors_of_sql_have_cloudflares_text: "sqlErrors",
     an_alarm_needs_its_handler: "alarmsNeedAHandler",
     ids_are_made_and_compared: "ids",

@@ -2,6 +2,7 @@
 
 import * as sql from "durable:object/sql@0.1.0";
 import { storing } from "./errors.js";
+import { isUndone, sectionNow } from "./undone.js";
 
 // How many rows one call brings: most results are there with the first, and no more than these are
 // in memory at once.
@@ -112,6 +113,7 @@ export class SqlStorageCursor {
   #token = {}; // of its registration in `unread`
   #deletions = deletions;
   #failure = null; // of reading ahead
+  #section = sectionNow(); // in which the newest rows were read
 
   constructor({ columns, rows, changes, cursor }) {
     this.#columns = columns;
@@ -158,6 +160,9 @@ export class SqlStorageCursor {
     if (this.#deletions !== deletions) {
       throw new Error("SQLite query was canceled because the database was deleted.");
     }
+    if (isUndone(this.#section)) {
+      throw new Error("SQLite query was canceled because the transaction in which it read was rolled back.");
+    }
     if (this.#at === this.#rows.length) {
       this.#at = 0;
       this.#rows = this.#further();
@@ -170,6 +175,7 @@ export class SqlStorageCursor {
   // The host closes a cursor by itself at its end and on an error.
   #further() {
     let rows = [];
+    this.#section = sectionNow();
     try {
       rows = storing(() => sql.next(this.#cursor, ROWS_MAX));
     } finally {

@@ -8,6 +8,7 @@ import * as transactions from "durable:object/transactions@0.1.0";
 import { storing } from "./errors.js";
 import { enter } from "./gate.js";
 import { Entries } from "./kv.js";
+import { beginSection, endSection } from "./undone.js";
 
 export class Transactions {
   #storage;
@@ -27,15 +28,19 @@ export class Transactions {
 
   runSync(work) {
     const number = storing(() => transactions.savepoint());
+    const section = beginSection();
+    let isUndone = false;
     this.#savepoints++;
     try {
       const value = work();
       storing(() => transactions.commit(number));
       return value;
     } catch (error) {
+      isUndone = true;
       storing(() => transactions.rollback(number));
       throw error;
     } finally {
+      endSection(section, isUndone);
       this.#savepoints--;
     }
   }
@@ -55,6 +60,8 @@ export class Transactions {
     const number = storing(() => transactions.begin(outer?.number ?? null));
     const transaction = new DurableObjectTransaction(this.#storage, number);
     const own = { number, leave: enter(), isEnded: Promise.withResolvers() };
+    const section = beginSection();
+    let isUndone = false;
     this.#open.push(own);
     this.#isBreath = true;
     queueMicrotask(() => (this.#isBreath = false));
@@ -63,9 +70,11 @@ export class Transactions {
       begun(own.isEnded.promise);
       const value = await closure;
       await this.#innermost(own);
+      isUndone = transaction.isRolledBack;
       end(transaction, number);
       return value;
     } catch (error) {
+      isUndone = true;
       await this.#innermost(own);
       if (!transaction.isOver) {
         transaction.isOver = true;
@@ -73,6 +82,7 @@ export class Transactions {
       }
       throw error;
     } finally {
+      endSection(section, isUndone);
       this.#open.splice(this.#open.indexOf(own), 1);
       own.leave();
       own.isEnded.resolve();
