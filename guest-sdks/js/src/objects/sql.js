@@ -128,6 +128,7 @@ export class SqlStorageCursor {
   static {
     readToEnd = (reader) => {
       const left = reader.#rows.slice(reader.#at);
+      const section = reader.#section;
       reader.#at = 0;
       try {
         while (reader.#cursor !== null) left.push(...reader.#further());
@@ -135,6 +136,7 @@ export class SqlStorageCursor {
         reader.#failure = error;
       }
       reader.#rows = left;
+      if (isUndone(section)) reader.#section = section;
     };
   }
 
