@@ -26,8 +26,21 @@ use crate::object::event::{Request, Response};
 /// As at Cloudflare: no static file is larger.
 const FILE_BYTES_MAX: u64 = 25 << 20;
 
-/// What tells Cloudflare about the files, and is none of them.
-const ABOUT_FILES: [&str; 3] = ["_headers", "_redirects", ".assetsignore"];
+/// What tells Cloudflare about the files, and is none of them; and what to do instead.
+const ABOUT_FILES: [(&str, &str); 3] = [
+    (
+        "_headers",
+        "the Worker can set headers, if \"run_worker_first\" gives it the requests",
+    ),
+    (
+        "_redirects",
+        "the Worker can redirect where there is no file",
+    ),
+    (
+        ".assetsignore",
+        "what clients must not get belongs into another folder",
+    ),
+];
 
 /// With this an address begins at which an object finds them.
 pub const SCHEME: &str = "assets:";
@@ -87,6 +100,16 @@ pub enum WorkerFirst {
     Always,
     /// Paths with `*` for anything; those that begin with `!` are exceptions.
     Where(Vec<String>),
+}
+
+fn is_about_files(file: &str) -> bool {
+    ABOUT_FILES.iter().any(|(name, _)| *name == file)
+}
+
+/// What lies in the folder and is not done, with what to do instead.
+pub fn not_done(directory: &Path) -> impl Iterator<Item = (PathBuf, &'static str)> {
+    let there = ABOUT_FILES.map(|(name, instead)| (directory.join(name), instead));
+    there.into_iter().filter(|(path, _)| path.is_file())
 }
 
 impl HtmlHandling {
@@ -254,8 +277,7 @@ impl Assets {
         if segments.any(|it| matches!(it, "." | "..")) || whole.contains(['\\', '\0']) {
             return None;
         }
-        let there =
-            |file: &str| !ABOUT_FILES.contains(&file) && !whole.starts_with('/') && is_file(file);
+        let there = |file: &str| !is_about_files(file) && !whole.starts_with('/') && is_file(file);
         let found = match self.html {
             HtmlHandling::Exact => {
                 let file = match whole.ends_with('/') || whole.is_empty() {

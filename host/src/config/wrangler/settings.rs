@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 use super::super::ConfigError;
 use super::Reader;
 use super::document::Node;
-use crate::outbound::assets::{Assets, HtmlHandling, NotFound, WorkerFirst};
+use crate::outbound::assets::{self, Assets, HtmlHandling, NotFound, WorkerFirst};
 
 /// What goes to the bundler as it stands.
 const BUNDLED: [&str; 8] = [
@@ -162,6 +162,10 @@ impl Reader<'_> {
                 directory.display()
             ));
         }
+        notes.extend(assets::not_done(&directory).map(|(path, instead)| {
+            let path = path.display();
+            format!("{path} has no effect, for abide does not read such files; {instead}")
+        }));
         Ok(Some(Assets {
             directory,
             html,

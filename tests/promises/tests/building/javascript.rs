@@ -363,11 +363,14 @@ async fn slow_static_files_come_before_the_gateway() {
         WRANGLER.replace("\"main\": \"src/index.ts\",", assets),
     );
     dev.write("w/public/index.html", "<p>the page</p>");
+    dev.write("w/public/_headers", "/*\n  X-Test: 1\n");
     dev.write("w/secret.txt", "not for clients");
     std::os::unix::fs::symlink("../secret.txt", dev.path("w/public/link.txt")).expect("a link");
     let abide = dev.worker("w", &[]);
+    abide.says("public/_headers has no effect").await;
     let page = abide.get("/").await;
     assert_eq!(page.text(), "<p>the page</p>");
+    assert_eq!(page.header("x-test"), None);
     assert_eq!(
         page.header("content-type"),
         Some("text/html; charset=utf-8")
