@@ -61,6 +61,7 @@ mod rest;
 pub mod roll;
 mod rules;
 mod schema;
+mod shut_out;
 mod snapshot_file;
 mod sql;
 mod statement;
