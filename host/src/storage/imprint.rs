@@ -1,5 +1,7 @@
 //! Has anybody but the host touched the database of an object that sleeps?
 //!
+//! The same is asked of an object that rests, awake but with its database closed.
+//!
 //! The memory of a sleeping object belongs to exactly one content of its database.
 //! Commits could be numbered in the database itself, but that would cost a write with
 //! each, and a restored copy would bring its number back with it. So the files
@@ -44,11 +46,11 @@ const HEADER_BYTES: u64 = 100;
 const LOG_BYTES: u64 = 64 << 10;
 
 /// What the files of an object were like when the host had last closed them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Imprint(Arc<Mutex<Files>>);
 
-/// The files of an object, at one time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The files of an object, at one time. By default nothing that files can be.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Files {
     database: Option<Stamp>,
     log: Option<Stamp>,
