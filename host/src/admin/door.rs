@@ -18,10 +18,12 @@ use crate::workers;
 
 /// Questions that are answered at a time; others wait.
 const ANSWERING_MAX: usize = 16;
+/// Connections at a time, also those that ask nothing; others wait.
+const CONNECTIONS_MAX: usize = 128;
 /// A question is short: it has a few names.
 const QUESTION_BYTES_MAX: u64 = 64 << 10;
-/// How long a command may take to ask, and to take its answer.
-const TALKING_MAX: Duration = Duration::from_secs(10);
+/// How long a command may take to ask, which it does at once, and to take its answer.
+const TALKING_MAX: Duration = Duration::from_secs(3);
 /// How long to wait when no connection can be accepted, for want of descriptors mostly.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
 
@@ -64,9 +66,10 @@ impl Drop for Door {
 
 async fn hear(listener: UnixListener, registry: Weak<Registry>) {
     let answering = Arc::new(Semaphore::new(ANSWERING_MAX));
+    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
-        let permit = answering.clone().acquire_owned().await;
-        let permit = permit.expect("nobody closes it");
+        let connection = connections.clone().acquire_owned().await;
+        let connection = connection.expect("nobody closes it");
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(ACCEPT_AGAIN).await;
             continue;
@@ -74,26 +77,33 @@ async fn hear(listener: UnixListener, registry: Weak<Registry>) {
         let Some(registry) = registry.upgrade() else {
             return;
         };
+        let answering = answering.clone();
         workers::spawn(async move {
-            if let Err(error) = talk(stream, &registry).await {
+            if let Err(error) = talk(stream, &registry, &answering).await {
                 tracing::debug!(%error, "a command has gone before it had its answer");
             }
-            drop(permit);
+            drop(connection);
         });
     }
 }
 
-async fn talk(stream: UnixStream, registry: &Arc<Registry>) -> io::Result<()> {
+async fn talk(
+    stream: UnixStream,
+    registry: &Arc<Registry>,
+    answering: &Semaphore,
+) -> io::Result<()> {
     let (from, mut to) = stream.into_split();
-    let mut question = String::new();
+    let mut question = Vec::new();
     let mut from = BufReader::new(from.take(QUESTION_BYTES_MAX));
-    timeout(TALKING_MAX, from.read_line(&mut question)).await??;
-    let answer = match serde_json::from_str(&question) {
+    timeout(TALKING_MAX, from.read_until(b'\n', &mut question)).await??;
+    let permit = answering.acquire().await.expect("nobody closes it");
+    let answer = match serde_json::from_slice(&question) {
         Ok(question) => answer(question, registry).await,
         Err(error) => Err(anyhow::anyhow!(
             "the server does not understand what it is asked ({error}); use the abide that serves"
         )),
     };
+    drop(permit);
     let answer = answer.unwrap_or_else(|error| Answer::Refused(format!("{error:#}")));
     let mut line = serde_json::to_string(&answer)?;
     line.push('\n');

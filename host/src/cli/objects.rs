@@ -61,7 +61,10 @@ fn fork(wish: Wish, data: &Path) -> Result<()> {
     let Forked { id, without_memory } = match admin::ask(data, &Question::Fork(wish.clone()))? {
         Some(Answer::Forked(forked)) => forked,
         Some(Answer::Refused(why)) => bail!("{why}"),
-        None => fork::fork_at_rest(&DataDir::open(data)?, &wish)?,
+        None => {
+            DataDir::require_owner(data)?;
+            fork::fork_at_rest(&DataDir::open(data)?, &wish)?
+        }
     };
     let Wish {
         class,

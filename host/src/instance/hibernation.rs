@@ -91,6 +91,10 @@ impl Instance {
                 }
                 return Life::without_memory(served);
             };
+            if left.is_stale {
+                self.part();
+                return Life::without_memory(served);
+            }
             let must_go = left.claim.is_some() || inbox.told().ends();
             let pauses = inbox.told() == Told::Pause;
             if inbox.has_mail() && !must_go && !pauses {

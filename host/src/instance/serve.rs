@@ -29,6 +29,8 @@ const RUNNING_EVENTS_MAX: usize = 10_000;
 
 /// An instance has left that still works.
 pub struct Left {
+    /// Another program has changed the data that the instance remembers.
+    pub is_stale: bool,
     /// Some when it left for another object that waits for its place.
     pub claim: Option<Claim<Inbox>>,
 }
@@ -49,6 +51,7 @@ impl Instance {
             outgoing: self.store.data().outgoing.clone(),
             pace: &pace,
             quiet: false,
+            is_stale: false,
         };
         let work = self.store.run_concurrent(async |accessor| {
             let mut running = FuturesUnordered::new();
@@ -117,6 +120,8 @@ struct Awake<'a> {
     pace: &'a Pace,
     /// Neither an event nor its background work runs.
     quiet: bool,
+    /// Another program has changed the data meanwhile.
+    is_stale: bool,
 }
 
 impl Awake<'_> {
@@ -132,6 +137,11 @@ impl Awake<'_> {
             self.turnstile.no_event();
             return None;
         }
+        if self.notices_change() {
+            self.turnstile.no_event();
+            return None;
+        }
+        let inbox = &self.parts.inbox;
         if !self.turnstile.lets_event_in() {
             return None;
         }
@@ -143,6 +153,22 @@ impl Awake<'_> {
             inbox.set_busy();
         }
         Some(event)
+    }
+
+    /// Whether another program has changed the data while nothing ran. The event is then
+    /// for an instance that knows them.
+    fn notices_change(&mut self) -> bool {
+        if self.quiet && self.parts.storage.lock().notice_change() {
+            let object = &self.parts.identity;
+            let (class, id) = (&*object.class, object.id);
+            tracing::warn!(
+                class, %id,
+                "somebody has changed the object's database while it rested; it starts anew \
+                 with its data"
+            );
+            self.is_stale = true;
+        }
+        self.is_stale
     }
 
     /// Is it time to leave?
@@ -174,10 +200,17 @@ impl Awake<'_> {
         }
         self.quiet = quiet;
         let claim = if quiet { inbox.claim() } else { None };
+        let left = |claim| {
+            Poll::Ready(Ok(Left {
+                is_stale: self.is_stale,
+                claim,
+            }))
+        };
         match verdict {
-            Verdict::Leave => Poll::Ready(Ok(Left { claim })),
+            _ if self.is_stale => left(claim),
+            Verdict::Leave => left(claim),
             Verdict::Rest | Verdict::GoOn { .. } if quiet && inbox.told() == Told::Pause => {
-                Poll::Ready(Ok(Left { claim }))
+                left(claim)
             }
             Verdict::Rest if claim.is_none() => {
                 self.parts.storage.lock().rest();
@@ -186,7 +219,7 @@ impl Awake<'_> {
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
-            _ if claim.is_some() => Poll::Ready(Ok(Left { claim })),
+            _ if claim.is_some() => left(claim),
             _ => Poll::Pending,
         }
     }

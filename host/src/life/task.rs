@@ -137,7 +137,8 @@ fn still_fitting(handle: &Handle, parts: &ObjectParts, kept: Kept) -> Option<Kep
     let (class, id) = (&*handle.identity.class, handle.identity.id);
     tracing::warn!(
         class, %id,
-        "somebody has changed the object's database while it slept; it starts anew with its data"
+        "somebody has changed the object's database while it slept or rested; it starts anew \
+         with its data"
     );
     kept.memory.discard(&parts.snapshot);
     None

@@ -24,6 +24,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result, anyhow, bail};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
+use nix::unistd::{Uid, User};
 use parking_lot::Mutex;
 
 use super::build_flags;
@@ -74,6 +75,23 @@ impl DataDir {
     /// Was this directory ever opened as one?
     pub fn is_one(path: &Path) -> bool {
         path.join(LOCK_NAME).exists()
+    }
+
+    /// Fails when somebody else serves this directory, who could not write what this
+    /// process makes there.
+    pub fn require_owner(path: &Path) -> Result<()> {
+        let shown = path.display();
+        let lock = std::fs::metadata(path.join(LOCK_NAME))
+            .with_context(|| format!("cannot look at data directory {shown}"))?;
+        let (owner, us) = (Uid::from_raw(lock.uid()), Uid::effective());
+        if owner != us {
+            let (owner, us) = (user(owner), user(us));
+            bail!(
+                "data directory {shown} belongs to user {owner}, who could not write what user \
+                 {us} makes in it; run this as user {owner}"
+            );
+        }
+        Ok(())
     }
 
     /// Opens the directory, creates it if need be, and locks it.
@@ -307,6 +325,12 @@ impl Drop for Claim {
     fn drop(&mut self) {
         self.data.claimed.lock().remove(&self.database);
     }
+}
+
+/// How a user is called.
+fn user(id: Uid) -> String {
+    let found = User::from_uid(id).ok().flatten();
+    found.map_or_else(|| id.to_string(), |user| user.name)
 }
 
 /// Creates a directory with its parents, and makes their names durable.

@@ -198,6 +198,13 @@ impl Durable {
         self.state.lock().failure.clone()
     }
 
+    /// Whether the file that was written to, if any was, is the object's WAL still. Another
+    /// SQLite removes it when it closes the database.
+    pub fn has_found_wal(&self) -> bool {
+        let wal = self.state.lock().wal.clone();
+        wal.is_none_or(|wal| self.files.require_found(&wal).is_ok())
+    }
+
     /// Leaves the file of the WAL; the next write opens it anew.
     pub fn leave_wal(&self) {
         self.state.lock().wal = None;

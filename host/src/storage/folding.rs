@@ -19,6 +19,7 @@
 //!   two at most.
 //! * A log is cut only after a sync of its database that began after all of the log
 //!   was moved, and written anew only after a sync of the cut.
+//! * No other SQLite uses a database meanwhile, and what is cut is what was moved.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
@@ -37,9 +38,10 @@ use super::database::Database;
 use super::disk;
 use super::durable::Durable;
 use super::errors::StorageError;
-use super::imprint::Imprint;
+use super::imprint::{Files, Imprint};
 use super::limits::StorageLimits;
 use super::object_files::{Found, ObjectFiles, Proven};
+use super::shut_out::shut_out;
 use super::vital_thread;
 use super::zeros_ahead;
 
@@ -89,11 +91,13 @@ struct Asleep {
     imprint: Option<Imprint>,
 }
 
-/// An object whose log is all in its database, durably or not.
-struct Moved {
+/// An object whose database no other SQLite can use, as long as this exists.
+struct Held {
     object: Asleep,
     database: File,
     wal: File,
+    /// What the host has made of the files.
+    left: Files,
 }
 
 impl Folding {
@@ -219,61 +223,51 @@ impl Shared {
 
     fn fold(&self, batch: Vec<Asleep>, file_system: &File) {
         let mut moved = Vec::new();
-        for mut object in batch {
-            object.forget_unless_it_fits();
-            match move_log(&object.files) {
-                Ok(Some((database, wal))) => moved.push(Moved {
-                    object,
-                    database,
-                    wal,
-                }),
-                Ok(None) => self.release(&object),
-                Err(error) => {
+        for object in batch {
+            let files = object.files.clone();
+            match Held::hold(object).map(|held| held.map(Held::move_log)) {
+                Ok(Some((held, Ok(())))) => moved.push(held),
+                Ok(Some((held, Err(error)))) => {
                     // The log has everything still; who opens the object goes on.
-                    object.warn(&error, "cannot fold a log");
-                    self.release(&object);
+                    warn(&files, &error);
+                    self.release(held);
                 }
-            }
-        }
-        let outcomes = sync_all(file_system, moved.iter().map(|moved| &moved.database));
-        let mut cut = Vec::new();
-        for (moved, outcome) in moved.into_iter().zip(outcomes) {
-            match outcome.and_then(|()| self.cut_log(&moved)) {
-                Ok(true) => cut.push(moved),
-                Ok(false) => self.release(&moved.object),
+                Ok(None) => self.set_free(&files),
                 Err(error) => {
-                    moved.object.warn(&error, "cannot fold a log");
-                    self.release(&moved.object);
+                    warn(&files, &error);
+                    self.set_free(&files);
                 }
             }
         }
-        let outcomes = sync_all(file_system, cut.iter().map(|moved| &moved.wal));
-        for (moved, outcome) in cut.into_iter().zip(outcomes) {
+        let outcomes = sync_all(file_system, moved.iter().map(|held| &held.database));
+        let mut cut = Vec::new();
+        for (mut held, outcome) in moved.into_iter().zip(outcomes) {
+            let is_wanted = self.state.lock().is_wanted(&held.object.files);
+            match outcome.and_then(|()| Ok(!is_wanted && held.cut_log()?)) {
+                Ok(true) => cut.push(held),
+                Ok(false) => self.release(held),
+                Err(error) => {
+                    warn(&held.object.files, &error);
+                    self.release(held);
+                }
+            }
+        }
+        let outcomes = sync_all(file_system, cut.iter().map(|held| &held.wal));
+        for (held, outcome) in cut.into_iter().zip(outcomes) {
             if let Err(error) = outcome {
                 // The old frames may come back, and nothing may be written over them.
-                moved.object.files.set_unproven(Proven::WalBytes(0));
-                moved.object.warn(&error, "cannot empty a log");
+                held.object.files.set_unproven(Proven::WalBytes(0));
+                warn(&held.object.files, &error);
             }
-            self.release(&moved.object);
+            self.release(held);
         }
-    }
-
-    /// Cuts a log whose database is durable, unless the object is to be opened.
-    fn cut_log(&self, moved: &Moved) -> io::Result<bool> {
-        if self.state.lock().is_wanted(&moved.object.files) {
-            return Ok(false);
-        }
-        moved.wal.set_len(0)?;
-        zeros_ahead::fill(&moved.wal, 0..zeros_ahead::ASLEEP_BYTES);
-        Ok(true)
     }
 
     /// Lets the object be opened again.
-    fn release(&self, object: &Asleep) {
-        if let Some(imprint) = &object.imprint {
-            imprint.renew(&object.files);
-        }
-        self.set_free(&object.files);
+    fn release(&self, held: Held) {
+        let files = held.object.files.clone();
+        held.let_go();
+        self.set_free(&files);
     }
 
     fn set_free(&self, files: &ObjectFiles) {
@@ -282,21 +276,74 @@ impl Shared {
     }
 }
 
-impl Asleep {
-    /// Somebody else may have changed the files; that must still show afterwards.
-    fn forget_unless_it_fits(&mut self) {
-        if self
-            .imprint
-            .as_ref()
-            .is_some_and(|it| !it.fits(&self.files))
-        {
-            self.imprint = None;
+impl Held {
+    /// None when there is nothing to be done, or another program uses the database.
+    fn hold(mut object: Asleep) -> io::Result<Option<Held>> {
+        let files = &object.files;
+        // What is not proven is cut by whoever opens the object.
+        if files.unproven().is_some() || files.find()? == Found::Nothing {
+            return Ok(None);
         }
+        // Opened before anything is written, so that they hear of its errors.
+        let database = files.open_database()?;
+        if !shut_out(&database)? {
+            return Ok(None);
+        }
+        let left = Files::look(files)?;
+        // Somebody else may have changed the files; that must still show afterwards.
+        object.imprint = object.imprint.filter(|imprint| imprint.files() == left);
+        let wal = files.open_wal()?;
+        Ok(Some(Held {
+            object,
+            database,
+            wal,
+            left,
+        }))
     }
 
-    fn warn(&self, error: &dyn std::fmt::Display, what: &str) {
-        tracing::warn!(%error, database = ?self.files.database_path(), "{what}");
+    /// Moves the log into the database, which is closed again.
+    fn move_log(mut self) -> (Held, Result<(), StorageError>) {
+        let moved = self.checkpoint().and_then(|()| {
+            self.left = Files::look(&self.object.files)
+                .map_err(|error| StorageError::Broken(error.to_string()))?;
+            Ok(())
+        });
+        (self, moved)
     }
+
+    fn checkpoint(&self) -> Result<(), StorageError> {
+        let limits = StorageLimits::default();
+        let mut connection =
+            Database::open(&self.object.files, &limits, &Arc::<Budget>::default())?;
+        connection.checkpoint("PRAGMA wal_checkpoint(PASSIVE)")
+    }
+
+    /// Cuts a log whose database is durable, if both are what `move_log` has left.
+    fn cut_log(&mut self) -> io::Result<bool> {
+        if Files::look(&self.object.files)? != self.left {
+            tracing::warn!(
+                database = ?self.object.files.database_path(),
+                "somebody has changed the object's files while its log was folded; it stays"
+            );
+            return Ok(false);
+        }
+        self.wal.set_len(0)?;
+        zeros_ahead::fill(&self.wal, 0..zeros_ahead::ASLEEP_BYTES);
+        self.left = Files::look(&self.object.files)?;
+        Ok(true)
+    }
+
+    /// Others may use the database again. What was done to it by now has not ended the
+    /// object's memory, what is done later will.
+    fn let_go(self) {
+        if let Some(imprint) = &self.object.imprint {
+            imprint.renew(self.left);
+        }
+    }
+}
+
+fn warn(files: &ObjectFiles, error: &dyn std::fmt::Display) {
+    tracing::warn!(%error, database = ?files.database_path(), "cannot fold a log");
 }
 
 impl State {
@@ -316,23 +363,6 @@ impl State {
     }
 }
 
-/// Moves the log of a sleeping object into its database, which is closed again. The
-/// database and the log, to be synced; none when there is nothing to be done.
-fn move_log(files: &ObjectFiles) -> Result<Option<(File, File)>, StorageError> {
-    let unavailable = |error: io::Error| StorageError::Broken(error.to_string());
-    // What is not proven is cut by whoever opens the object.
-    if files.unproven().is_some() || files.find().map_err(unavailable)? == Found::Nothing {
-        return Ok(None);
-    }
-    // Opened before anything is written, so that they hear of its errors.
-    let database = files.open_database().map_err(unavailable)?;
-    let wal = files.open_wal().map_err(unavailable)?;
-    let mut connection =
-        Database::open(files, &StorageLimits::default(), &Arc::<Budget>::default())?;
-    connection.checkpoint("PRAGMA wal_checkpoint(PASSIVE)")?;
-    Ok(Some((database, wal)))
-}
-
 /// Makes files durable, and says which of them are.
 fn sync_all<'a>(
     file_system: &File,
@@ -346,4 +376,95 @@ fn sync_all<'a>(
     }
     // Each file tells of its own errors, also of those that the sync above met.
     files.map(disk::sync_file).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    //! What others do to the files while a log is folded is not lost.
+
+    use std::os::unix::fs::FileExt as _;
+    use std::path::Path;
+
+    use rusqlite::Connection;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// An object with a log, as it falls asleep.
+    fn asleep() -> (TempDir, Asleep) {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::open(folder.path()).unwrap();
+        let files = data.object("c", "abcd").unwrap();
+        files.create().unwrap();
+        let limits = StorageLimits::default();
+        let mut database = Database::open(&files, &limits, &Arc::default()).unwrap();
+        database.execute("CREATE TABLE t (a)", &[]).unwrap();
+        drop(database);
+        let imprint = Some(Imprint::take(&files).unwrap());
+        (folder, Asleep { files, imprint })
+    }
+
+    fn edit(files: &ObjectFiles) -> rusqlite::Result<Connection> {
+        let other = Connection::open(files.database_path())?;
+        other.busy_timeout(Duration::ZERO)?;
+        other.execute("INSERT INTO t VALUES (1)", ())?;
+        Ok(other)
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn another_sqlite_waits_until_a_log_is_folded() {
+        let (_folder, object) = asleep();
+        let (files, imprint) = (object.files.clone(), object.imprint.clone().unwrap());
+        let held = Held::hold(object).unwrap().unwrap();
+        let is_busy = || {
+            let error = edit(&files).unwrap_err();
+            assert_eq!(
+                error.sqlite_error_code(),
+                Some(rusqlite::ErrorCode::DatabaseBusy)
+            );
+        };
+        is_busy();
+        let (mut held, moved) = held.move_log();
+        moved.unwrap();
+        is_busy();
+        assert!(held.cut_log().unwrap());
+        is_busy();
+        held.let_go();
+        assert!(imprint.fits(&files));
+        edit(&files).unwrap();
+        assert!(!imprint.fits(&files));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_database_that_another_sqlite_uses_is_not_folded() {
+        let (_folder, object) = asleep();
+        let (files, imprint) = (object.files.clone(), object.imprint.clone().unwrap());
+        let other = edit(&files).unwrap();
+        // To open and close them here would end the locks of `other`.
+        let bytes = |path: &Path| std::fs::metadata(path).unwrap().len();
+        let log = files.database_path().with_extension("sqlite-wal");
+        let before = (bytes(&files.database_path()), bytes(&log));
+        assert!(Held::hold(object).unwrap().is_none());
+        assert_eq!((bytes(&files.database_path()), bytes(&log)), before);
+        assert!(!imprint.fits(&files));
+        drop(other);
+    }
+
+    #[test]
+    fn a_log_that_is_not_what_was_moved_is_not_cut() {
+        let (_folder, object) = asleep();
+        let (files, imprint) = (object.files.clone(), object.imprint.clone().unwrap());
+        let (mut held, moved) = Held::hold(object).unwrap().unwrap().move_log();
+        moved.unwrap();
+        // Whoever knows no locks, a copy for example.
+        let log = files.open_wal().unwrap();
+        let bytes = log.metadata().unwrap().len();
+        log.write_all_at(b"more", bytes).unwrap();
+        assert!(!held.cut_log().unwrap());
+        assert_eq!(log.metadata().unwrap().len(), bytes + 4);
+        held.let_go();
+        assert!(!imprint.fits(&files));
+    }
 }

@@ -1,5 +1,7 @@
 //! Has anybody but the host touched the database of an object that sleeps?
 //!
+//! The same is asked of an object that rests, awake but with its database closed.
+//!
 //! The memory of a sleeping object belongs to exactly one content of its database.
 //! Commits could be numbered in the database itself, but that would cost a write with
 //! each, and a restored copy would bring its number back with it. So the files
@@ -14,8 +16,12 @@
 //!   short, or was just folded to zeros.
 //!
 //! Folding is the one thing that happens to a database while its object sleeps. It looks
-//! whether the imprint fits, and takes a new one when it has folded. What does not fit
-//! stays so.
+//! whether the imprint fits, and renews it with what it has left. What does not fit stays
+//! so. Every other SQLite has to wait meanwhile, see `shut_out`. Somebody who writes to
+//! the files without SQLite's locks is found before the log is cut; only what such a one
+//! writes within the microseconds between that look and the cut, or before the next look,
+//! is not. Where there are no locks of open files (only Linux has them) that holds for
+//! another SQLite too.
 //!
 //! Nothing here is written to the disk, and nothing has to be synced: an imprint is good
 //! as long as the process lives, or, written into the roll of a server that stopped in
@@ -40,11 +46,11 @@ const HEADER_BYTES: u64 = 100;
 const LOG_BYTES: u64 = 64 << 10;
 
 /// What the files of an object were like when the host had last closed them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Imprint(Arc<Mutex<Files>>);
 
-/// The files of an object, at one time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The files of an object, at one time. By default nothing that files can be.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Files {
     database: Option<Stamp>,
     log: Option<Stamp>,
@@ -80,17 +86,14 @@ impl Imprint {
         Files::look(files).is_ok_and(|now| now == *self.0.lock())
     }
 
-    /// The host has worked on files that fitted.
-    pub fn renew(&self, files: &ObjectFiles) {
-        // One that is not renewed does not fit.
-        if let Ok(now) = Files::look(files) {
-            *self.0.lock() = now;
-        }
+    /// The host has worked on files that fitted, and left them like this.
+    pub fn renew(&self, left: Files) {
+        *self.0.lock() = left;
     }
 }
 
 impl Files {
-    fn look(files: &ObjectFiles) -> io::Result<Files> {
+    pub fn look(files: &ObjectFiles) -> io::Result<Files> {
         let mut digest = Sha256::new();
         let mut look = |file: Option<File>, bytes: u64| {
             let Some(file) = file else {
@@ -151,7 +154,7 @@ mod tests {
         let (database, log) = (files.database_path(), files.database_path());
         touch(&database, &log.with_extension("sqlite-wal"));
         assert!(!imprint.fits(&files), "{what}");
-        imprint.renew(&files);
+        imprint.renew(Files::look(&files).unwrap());
         assert!(imprint.fits(&files), "{what}");
     }
 

@@ -24,6 +24,9 @@ impl Default for StorageLimits {
 /// The size of a database page; a fresh database is one page.
 pub const PAGE_BYTES: u64 = 4096;
 
+/// The path of a database: SQLite takes 512 bytes, less the ending of a journal's name.
+pub const PATH_BYTES_MAX: usize = 504;
+
 /// Key and value of one entry together.
 pub const ENTRY_BYTES_MAX: usize = 2 << 20;
 

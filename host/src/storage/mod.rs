@@ -57,10 +57,12 @@ mod memory;
 mod object_files;
 mod opening;
 mod own_tables;
+mod regular;
 mod rest;
 pub mod roll;
 mod rules;
 mod schema;
+mod shut_out;
 mod snapshot_file;
 mod sql;
 mod statement;
@@ -135,6 +137,9 @@ pub struct Storage {
     settings_touched: bool,
     /// What `last_insert_rowid()` was when the connection was closed to rest.
     last_rowid: i64,
+    /// What the files were when nobody of the host had them open any more; none while
+    /// that is not known, or somebody has.
+    left: Option<Imprint>,
     /// Why the turn was lost; nothing works until `rollback_turn`.
     lost: Option<String>,
     closed: bool,
@@ -183,6 +188,7 @@ impl Storage {
             alarm_changes: AlarmChanges::default(),
             settings_touched: false,
             last_rowid: 0,
+            left: None,
             lost: None,
             closed: false,
         }

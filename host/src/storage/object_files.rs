@@ -30,6 +30,7 @@ use super::data_dir::{Claim, DataDir};
 use super::disk;
 use super::limits::PAGE_BYTES;
 use super::memory;
+use super::regular;
 use super::snapshot_file::SnapshotFile;
 
 /// How much of an object's files is proven durable.
@@ -136,9 +137,12 @@ impl ObjectFiles {
     fn forget_cached(&self, wal_bytes: u64) -> io::Result<()> {
         let dir = self.data.dir();
         let first_page = PAGE_BYTES.cast_signed();
-        disk::forget_cached(&dir.open(&self.database)?.into_std(), first_page)?;
+        let mut options = OpenOptions::new();
+        options.read(true);
+        let database = regular::open(dir, &self.database, &options)?;
+        disk::forget_cached(&database, first_page)?;
         if wal_bytes > 0 {
-            disk::forget_cached(&dir.open(&self.wal)?.into_std(), 0)?;
+            disk::forget_cached(&regular::open(dir, &self.wal, &options)?, 0)?;
         }
         Ok(())
     }
@@ -184,7 +188,7 @@ impl ObjectFiles {
         remove_if_there(dir, &self.wal)?;
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true);
-        let mut file = dir.open_with(&self.database, &options)?;
+        let mut file = regular::open(dir, &self.database, &options)?;
         file.write_all(&TEMPLATE)
     }
 
@@ -192,23 +196,23 @@ impl ObjectFiles {
     pub(super) fn open_wal(&self) -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true);
-        let file = self.data.dir().open_with(&self.wal, &options)?;
-        Ok(file.into_std())
+        regular::open(self.data.dir(), &self.wal, &options)
     }
 
     /// Opens the database for a sync.
     pub(super) fn open_database(&self) -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.read(true).write(true);
-        let file = self.data.dir().open_with(&self.database, &options)?;
-        Ok(file.into_std())
+        regular::open(self.data.dir(), &self.database, &options)
     }
 
     /// Opens the database and its log to look at them, as far as they are there.
     pub(super) fn open_to_look(&self) -> io::Result<(Option<File>, Option<File>)> {
         self.data.require_found()?;
-        let open = |path: &Path| match self.data.dir().open(path) {
-            Ok(file) => Ok(Some(file.into_std())),
+        let mut options = OpenOptions::new();
+        options.read(true);
+        let open = |path: &Path| match regular::open(self.data.dir(), path, &options) {
+            Ok(file) => Ok(Some(file)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         };
@@ -326,6 +330,7 @@ impl ObjectFiles {
 
     fn metadata(&self, path: &Path) -> io::Result<Option<Metadata>> {
         match self.data.dir().metadata(path) {
+            Ok(metadata) if !metadata.is_file() => Err(regular::refusal(path)),
             Ok(metadata) => Ok(Some(metadata)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),

@@ -12,6 +12,8 @@ use super::limits::{ASLEEP_WAL_BYTES_MAX, PAGE_BYTES};
 use super::object_files::Found;
 use super::{Place, Storage, durable};
 
+const CHANGED: &str = "Durable Object reset because another program has changed its database.";
+
 impl Storage {
     /// The database, if there is one.
     pub(super) fn open(&mut self) -> Result<Option<&mut Database>, StorageError> {
@@ -75,6 +77,9 @@ impl Storage {
 
     fn find(&mut self) -> Result<Place, StorageError> {
         self.ready_files()?;
+        if self.notice_change() {
+            return Err(StorageError::Broken(CHANGED.to_owned()));
+        }
         let files = self.files.clone();
         let Found::Database { wal_bytes } = files.find().map_err(|error| unavailable(&error))?
         else {
@@ -89,6 +94,7 @@ impl Storage {
             }
             other => other?,
         };
+        self.left = None;
         database.set_last_rowid(std::mem::take(&mut self.last_rowid));
         // The file may be longer than what is valid of it; SQLite writes over the rest.
         // One that can only be read does not tell; it is opened anew before a write.
@@ -104,6 +110,7 @@ impl Storage {
 
     fn create(&mut self) -> Result<Place, StorageError> {
         self.files.create().map_err(|error| cannot_create(&error))?;
+        self.left = None;
         self.durable.created();
         let database = Database::open(&self.files, &self.limits, &self.budget)?;
         self.wal_pages = 0;
@@ -133,6 +140,7 @@ impl Storage {
         }
         self.rollback_turn();
         self.counted(Self::detach);
+        self.left = None;
         self.files
             .discard_unproven(self.durable.proven())
             .map_err(|error| unavailable(&error))?;
@@ -156,16 +164,22 @@ impl Storage {
     /// The same. Says how to know the database again if it is what it is now.
     pub fn close_with_imprint(mut self) -> Result<Imprint, StorageError> {
         self.shut()?;
-        let imprint = Imprint::take(&self.files).map_err(|error| unavailable(&error));
+        let imprint = match self.left.take() {
+            // What was changed since is to show.
+            Some(left) => Ok(left),
+            None => self.imprint().map_err(|error| unavailable(&error)),
+        };
         self.fold_soon(imprint.as_ref().ok());
         imprint
     }
 
     /// Is the database of this storage, which has not opened it yet, what it was when
     /// the imprint was taken?
-    pub fn fits(&self, imprint: &Imprint) -> bool {
+    pub fn fits(&mut self, imprint: &Imprint) -> bool {
         self.committer.folding().reclaim(&self.files);
-        self.files.unproven().is_none() && imprint.fits(&self.files)
+        let fits = self.files.unproven().is_none() && imprint.fits(&self.files);
+        self.left = fits.then(|| imprint.clone());
+        fits
     }
 
     fn shut(&mut self) -> Result<(), StorageError> {

@@ -6,6 +6,9 @@
 //! quiet closes it. What the object can see of a connection survives: its settings
 //! and the last row id.
 
+use std::io;
+
+use super::imprint::Imprint;
 use super::limits::REST_WAL_BYTES_MAX;
 use super::{Place, Storage};
 
@@ -49,6 +52,30 @@ impl Storage {
         self.counted(Self::give_back);
     }
 
+    /// Whether another program has changed the files since the host has closed them. Says
+    /// so once: what comes next begins anew with the data.
+    pub fn notice_change(&mut self) -> bool {
+        let is_changed = self
+            .left
+            .as_ref()
+            .is_some_and(|left| !left.fits(&self.files));
+        if is_changed {
+            self.left = None;
+            self.last_rowid = 0;
+            self.durable.leave_wal();
+        }
+        is_changed
+    }
+
+    /// Of files that the host has closed just now.
+    pub(super) fn imprint(&self) -> io::Result<Imprint> {
+        match self.durable.has_found_wal() {
+            true => Imprint::take(&self.files),
+            // Another program had the database open at the same time.
+            false => Ok(Imprint::default()),
+        }
+    }
+
     fn give_back(&mut self) {
         self.empty = if self.cursors.any_running() {
             self.empty.take()
@@ -70,5 +97,6 @@ impl Storage {
         }
         self.last_rowid = database.last_rowid();
         self.place = Place::Unopened;
+        self.left = Some(self.imprint().unwrap_or_default());
     }
 }

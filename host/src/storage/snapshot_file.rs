@@ -23,6 +23,7 @@ use cap_std::fs::OpenOptions;
 
 use super::data_dir::DataDir;
 use super::imprint::Stamp;
+use super::regular;
 
 /// How the name of a snapshot ends, and that of one that is being written.
 pub const ENDING: &str = "memory";
@@ -60,16 +61,16 @@ impl SnapshotFile {
         let new = self.new_path();
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(true);
-        let opened = match dir.open_with(&new, &options) {
+        let opened = match regular::open(dir, &new, &options) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let directory = self.path.parent().unwrap_or(Path::new(""));
                 dir.create_dir_all(directory)?;
                 self.data.set_directory_created(directory);
-                dir.open_with(&new, &options)
+                regular::open(dir, &new, &options)
             }
             opened => opened,
         };
-        let mut file = opened?.into_std();
+        let mut file = opened?;
         let written = write(&mut file).and_then(|()| dir.rename(&new, dir, &self.path));
         if let Err(error) = written {
             let _ = dir.remove_file(&new);
@@ -80,7 +81,9 @@ impl SnapshotFile {
 
     /// Opens what is there, and says what it is like.
     pub fn open(&self) -> io::Result<(File, Stamp)> {
-        let file = self.data.dir().open(&self.path)?.into_std();
+        let mut options = OpenOptions::new();
+        options.read(true);
+        let file = regular::open(self.data.dir(), &self.path, &options)?;
         let stamp = Stamp::of(&file)?;
         Ok((file, stamp))
     }

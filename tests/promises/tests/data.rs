@@ -163,3 +163,16 @@ async fn an_object_knows_its_name() {
         "(none)"
     );
 }
+
+/// SQLite opens no file whose path is longer than it likes.
+#[tokio::test]
+async fn a_data_directory_with_too_long_a_path_is_refused_at_the_start() {
+    let site = Site::fixture("");
+    let long = |parts: usize| site.folder().join(vec!["d".repeat(100); parts].join("/"));
+    let far = site.with_data(&long(5));
+    far.refusal()
+        .names(&["bytes too long", "\"fixture\"", "--data"]);
+    let near = site.with_data(&long(3));
+    let abide = near.serve();
+    assert_eq!(abide.get("/fixture/a/remember").await.number(), 1);
+}

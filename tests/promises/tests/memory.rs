@@ -219,12 +219,76 @@ fn run_sql(database: &Path, sql: &str) {
     assert!(python.expect("python3 is there").success());
 }
 
+const EDIT: &str = "UPDATE _cf_KV SET value = CAST('77' AS BLOB) WHERE key = 'remembered'";
+
+/// Does the server have this file open?
+fn has_open(abide: &Abide, file: &Path) -> bool {
+    let open = std::fs::read_dir(format!("/proc/{}/fd", abide.pid())).expect("it runs");
+    let mut paths = open
+        .flatten()
+        .filter_map(|fd| std::fs::read_link(fd.path()).ok());
+    paths.any(|path| path == file)
+}
+
+#[tokio::test]
+async fn a_database_that_is_changed_while_its_object_rests_ends_the_memory() {
+    for falls_asleep in [false, true] {
+        let idle_timeout_ms = if falls_asleep { 4_000 } else { 60_000 };
+        let site = Site::fixture(&format!("[limits]\nidle_timeout_ms = {idle_timeout_ms}"));
+        let abide = serve(&site);
+        for n in 1..=3 {
+            assert_eq!(abide.get("/fixture/a/remember").await.number(), n);
+        }
+        let database = file(&site, "sqlite");
+        until("the object rests", async || !has_open(&abide, &database)).await;
+        run_sql(&database, EDIT);
+        if falls_asleep {
+            abide.says(ASLEEP).await;
+        }
+        assert_eq!(abide.get("/fixture/a/remembered").await.number(), 77);
+        assert_eq!(abide.get("/fixture/a/events").await.number(), 2);
+        abide
+            .says("somebody has changed the object's database")
+            .await;
+        abide.get("/fixture/a/remember").await.ok();
+    }
+}
+
+/// Puts a pipe that nobody uses in the place of a file.
+fn replace_by_pipe(file: &Path) {
+    std::fs::remove_file(file).expect("a file");
+    let made = Command::new("mkfifo").arg(file).status();
+    assert!(made.expect("mkfifo is there").success());
+}
+
+#[tokio::test]
+async fn a_pipe_in_the_place_of_a_file_holds_nobody_up() {
+    check(false, LARGE, async |site, abide| {
+        replace_by_pipe(&file(site, "memory"));
+        abide
+    })
+    .await;
+    for ending in ["sqlite", "sqlite-wal"] {
+        let site = Site::fixture(SLEEPY);
+        let abide = serve(&site);
+        abide.get("/fixture/a/remember").await.ok();
+        assert!(abide.stop().await.success());
+        replace_by_pipe(&file(&site, ending));
+        let abide = serve(&site);
+        assert_eq!(abide.get("/fixture/a/remember").await.status, 500);
+        abide
+            .says("is not a regular file; remove what is there")
+            .await;
+        assert_eq!(abide.get("/fixture/b/remember").await.number(), 1);
+        assert!(abide.stop().await.success());
+    }
+}
+
 #[tokio::test]
 async fn a_database_that_another_program_has_changed_ends_the_memory() {
-    let edit = "UPDATE _cf_KV SET value = CAST('77' AS BLOB) WHERE key = 'remembered'";
     for kept_bytes in [SMALL, LARGE] {
         check(false, kept_bytes, async |site, abide| {
-            run_sql(&file(site, "sqlite"), edit);
+            run_sql(&file(site, "sqlite"), EDIT);
             let remembered = abide.get("/fixture/b/remembered").await;
             assert_eq!(remembered.number(), 0, "others go on");
             abide
@@ -232,7 +296,7 @@ async fn a_database_that_another_program_has_changed_ends_the_memory() {
         .await;
         check(false, kept_bytes, async |site, abide| {
             assert!(abide.stop().await.success());
-            run_sql(&file(site, "sqlite"), edit);
+            run_sql(&file(site, "sqlite"), EDIT);
             serve(site)
         })
         .await;

@@ -31,16 +31,20 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use self::plan::Objects;
 use self::record::Record;
 use super::DataDir;
 use super::disk;
+use super::limits::PATH_BYTES_MAX;
 
 pub use self::migration::{Changes, Migration, Renaming, Transfer};
 pub use self::plan::{Vanished, Wanted};
+
+/// The id of an object, in the names of its files.
+const ID_DIGITS: usize = 64;
 
 /// Where a class's data is, and what its objects' ids are derived from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,7 +73,26 @@ pub fn homes(data: &DataDir) -> Result<BTreeMap<String, Home>> {
 /// Changes nothing.
 pub fn check(data: &DataDir, wanted: &Wanted) -> Result<()> {
     let record = record::read(data)?;
-    wanted.plan(&record, &Folders(data)).map(drop)
+    let plan = wanted.plan(&record, &Folders(data))?;
+    require_room(data, &plan.record)
+}
+
+/// Fails when SQLite could not open the databases of a class, for their paths.
+fn require_room(data: &DataDir, record: &Record) -> Result<()> {
+    for (class, home) in &record.classes {
+        let id = "0".repeat(ID_DIGITS);
+        let file = format!("{}/{}/{id}.sqlite", home.folder, &id[..2]);
+        let path = data.path().join(file);
+        let over = path.as_os_str().len().saturating_sub(PATH_BYTES_MAX);
+        if over > 0 {
+            let shown = data.path().display();
+            bail!(
+                "the path of data directory {shown} is {over} bytes too long for databases of \
+                 class {class:?}; choose a shorter one with --data DIR"
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Applies the migrations that are pending, and returns the home of each class. No
@@ -78,6 +101,7 @@ pub fn settle(data: &DataDir, wanted: &Wanted) -> Result<BTreeMap<String, Home>>
     let before = record::read(data)?;
     let plan = wanted.plan(&before, &Folders(data))?;
     let mut record = plan.record;
+    require_room(data, &record)?;
     for applied in &record.applied[before.applied.len()..] {
         let (tag, changes) = (&applied.tag, &applied.changes);
         tracing::info!(tag, "applying a migration: {changes}");

@@ -193,3 +193,63 @@ fn a_file_that_is_no_database_of_ours_is_refused_and_never_replaced() {
         assert!(fs::read(world.file("ab")).unwrap() == content, "{reason}");
     }
 }
+
+/// Changes a database as another program does.
+fn edit(world: &World, id: &str) {
+    let other = rusqlite::Connection::open(world.file(id)).unwrap();
+    other.execute("CREATE TABLE other (a)", ()).unwrap();
+}
+
+/// An object that has written and rests.
+fn at_rest(world: &World, id: &str) -> Storage {
+    let mut storage = world.storage(id);
+    storage.put("a", b"1").unwrap();
+    commit_durably(&mut storage);
+    storage.rest();
+    storage
+}
+
+#[test]
+fn a_change_while_an_object_rests_is_noticed_before_it_works_on() {
+    let world = World::new();
+    let mut storage = at_rest(&world, "ab");
+    assert!(!storage.notice_change());
+    edit(&world, "ab");
+    let refused = message(storage.get("a"));
+    assert!(refused.contains("another program"), "{refused}");
+    // Whoever begins anew has everything, and may write.
+    storage.rollback_turn();
+    assert_eq!(
+        value(&mut storage, "SELECT count(*) FROM other"),
+        Value::Integer(0)
+    );
+    storage.put("a", b"2").unwrap();
+    commit_durably(&mut storage);
+}
+
+#[test]
+fn a_change_while_an_object_rests_shows_when_it_slept() {
+    let world = World::new();
+    let files = world.data.object("class", "ab").unwrap();
+    let imprint = at_rest(&world, "ab").close_with_imprint().unwrap();
+    assert!(imprint.fits(&files));
+    // One that woke and did not look at its data.
+    let mut storage = world.storage("ab");
+    assert!(storage.fits(&imprint));
+    edit(&world, "ab");
+    assert!(!storage.close_with_imprint().unwrap().fits(&files));
+}
+
+#[test]
+fn a_change_before_an_object_rests_shows_in_the_log_that_it_wrote() {
+    let world = World::new();
+    let files = world.data.object("class", "ab").unwrap();
+    let mut storage = world.storage("ab");
+    storage.put("a", b"1").unwrap();
+    commit_durably(&mut storage);
+    edit(&world, "ab");
+    storage.rest();
+    assert!(storage.notice_change());
+    assert_eq!(storage.get("a").unwrap().unwrap(), b"1");
+    assert!(storage.close_with_imprint().unwrap().fits(&files));
+}
