@@ -10,6 +10,7 @@ use std::io;
 
 use super::imprint::Imprint;
 use super::limits::REST_WAL_BYTES_MAX;
+use super::object_files::Proven;
 use super::{Place, Storage};
 
 /// What an object that remembers its past can see of an earlier connection.
@@ -97,6 +98,8 @@ impl Storage {
         }
         self.last_rowid = database.last_rowid();
         self.place = Place::Unopened;
-        self.left = Some(self.imprint().unwrap_or_default());
+        // A database without a commit is removed when it is closed.
+        let stays = self.durable.proven() != Proven::Nothing;
+        self.left = stays.then(|| self.imprint().unwrap_or_default());
     }
 }

@@ -128,13 +128,15 @@ fn a_creation_that_was_cut_short_is_done_again() {
     for (name, database, wal) in cases {
         restore(&world, "cd", &(database.to_vec(), wal.to_vec()));
         let mut storage = world.storage("cd");
-        assert_eq!(storage.get("a").unwrap(), None, "{name}");
+        // Nobody was told of the commit in the log; it may be there.
+        let found = storage.get("a").unwrap();
+        assert!(found.is_none() || !wal.is_empty(), "{name}");
         storage.put("b", b"2").unwrap();
         commit_durably(&mut storage);
         storage.close().unwrap();
         let mut storage = world.storage("cd");
         assert_eq!(storage.get("b").unwrap().unwrap(), b"2", "{name}");
-        assert_eq!(storage.get("a").unwrap(), None, "{name}");
+        assert_eq!(storage.get("a").unwrap(), found, "{name}");
     }
 }
 
