@@ -241,6 +241,7 @@ impl Durable {
             if let Err(error) = files.discard_unproven(proven) {
                 tracing::warn!(%error, "cannot discard what is not durable");
             }
+            self.leave_wal();
         }
         settled
     }
