@@ -105,7 +105,7 @@ impl Instance {
                 return Life::without_memory(served);
             }
             let sleeping = async {
-                match inbox.has_mail() && !must_go {
+                match inbox.has_mail() && !must_go && !pauses {
                     true => None,
                     false => Some(self.sleep(fits).await),
                 }

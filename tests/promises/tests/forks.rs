@@ -369,7 +369,7 @@ async fn events_of_both_wait_for_the_copy() {
     let abide = serve(&site);
     begin(&abide, SMALL).await;
     let client = abide.client();
-    let slow = tokio::spawn(async move { client.get("/fixture/a/add-then-sleep?ms=4000").await });
+    let slow = tokio::spawn(async move { client.get("/fixture/a/add-then-sleep?ms=3000").await });
     until("it has begun", async || {
         number(&abide, "a", "read").await == 1
     })
@@ -377,7 +377,7 @@ async fn events_of_both_wait_for_the_copy() {
     let command = site.objects(&["fork", "fixture", "a", "b"]);
     let forking = tokio::task::spawn_blocking(|| done(command));
     // By then the command has begun, also on a busy machine.
-    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
     // Neither is answered before the copy is made.
     let (first, copy) = tokio::join!(
         number(&abide, "a", "remember"),
