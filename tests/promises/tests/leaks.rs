@@ -105,7 +105,7 @@ async fn a_request_whose_client_has_left_before_its_start_is_not_run() {
     let abide = Site::fixture("").serve();
     let client = abide.client();
     let section = tokio::spawn(async move { client.get("/fixture/a/section?ms=1500").await });
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    abide.says("a section has begun").await;
     let mut hasty = Vec::new();
     for _ in 0..10 {
         let mut connection = Connection::to(&abide).await;

@@ -213,11 +213,7 @@ async fn a_call_whose_caller_has_gone_is_not_begun() {
     let abide = Site::fixture("").serve();
     let client = abide.client();
     let section = tokio::spawn(async move { client.get("/fixture/b/section?ms=1000").await });
-    until("b is alone", async || {
-        abide.get("/fixture/b2/events").await.status == 200
-    })
-    .await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    abide.says("a section has begun").await;
     // One that is given up, one that is not, and one whose instance ends.
     post(&abide, "/fixture/a/ask-and-forget?name=b&what=given-up", "").await;
     post(
@@ -250,7 +246,7 @@ async fn an_outstanding_call_keeps_its_caller_awake() {
     let abide = Site::forgetful("[limits]\nidle_timeout_ms = 100").serve();
     let client = abide.client();
     let section = tokio::spawn(async move { client.get("/fixture/b/section?ms=1000").await });
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    abide.says("a section has begun").await;
     post(
         &abide,
         "/fixture/a/ask-and-forget?name=b&what=kept&keep=1",
