@@ -19,8 +19,8 @@ use super::function_cache::FunctionCache;
 use super::{script, wasi};
 
 /// The stack of an instance, as much as is touched of it. An interpreter takes some
-/// hundred bytes of it for each call of the language that it runs: this is enough for
-/// its own limit to be met first, which is an error that code can catch.
+/// hundred bytes of it for each call of the language that it runs, and more in its own
+/// memory; with this much that memory is what ends first.
 const STACK_BYTES: usize = 8 << 20;
 
 /// What of it is the host's, SQLite included.

@@ -97,7 +97,8 @@ impl Instance {
             }
             let must_go = left.claim.is_some() || inbox.told().ends();
             let pauses = inbox.told() == Told::Pause;
-            if inbox.has_mail() && !must_go && !pauses {
+            let has_work = || inbox.has_mail() && !must_go && !pauses;
+            if has_work() {
                 continue;
             }
             if inbox.told() == Told::CodeUpdated {
@@ -105,7 +106,8 @@ impl Instance {
                 return Life::without_memory(served);
             }
             let sleeping = async {
-                match inbox.has_mail() && !must_go && !pauses {
+                // Mail may have come while others had their turn.
+                match has_work() {
                     true => None,
                     false => Some(self.sleep(fits).await),
                 }

@@ -133,11 +133,7 @@ impl Awake<'_> {
             && inbox.told() == Told::Nothing
             && !self.pace.is_told()
             && !self.parts.outlet.is_full();
-        if !wants {
-            self.turnstile.no_event();
-            return None;
-        }
-        if self.notices_change() {
+        if !wants || self.notices_change() {
             self.turnstile.no_event();
             return None;
         }

@@ -171,21 +171,33 @@ impl Registry {
             return handle.clone();
         }
         let entry = self.objects.entry(key.clone()).or_insert_with(|| {
-            let room = self.shared.places.room.clone();
             let (sockets, kept) = match self.asleep.remove(&key) {
                 Some((_, sleeper)) => (sleeper.sockets, sleeper.kept),
-                None => {
-                    let identity = self.talkers.of(&key);
-                    let sockets = Sockets::new(identity, self.shared.post.clone());
-                    (Arc::new(sockets), None)
-                }
+                None => (self.no_sockets(&key), None),
             };
-            let handle = Arc::new(Handle::new(class.clone(), sockets, room));
-            handle.identity.addressed_as(target);
+            let handle = self.new_handle(class, sockets, target);
             self.begin(&handle, kept);
             handle
         });
         entry.clone()
+    }
+
+    /// Where the sockets of an object will be that has none.
+    fn no_sockets(&self, key: &Key) -> Arc<Sockets> {
+        let identity = self.talkers.of(key);
+        Arc::new(Sockets::new(identity, self.shared.post.clone()))
+    }
+
+    fn new_handle(
+        &self,
+        class: &Arc<Class>,
+        sockets: Arc<Sockets>,
+        target: &Target,
+    ) -> Arc<Handle> {
+        let room = self.shared.places.room.clone();
+        let handle = Arc::new(Handle::new(class.clone(), sockets, room));
+        handle.identity.addressed_as(target);
+        handle
     }
 
     /// Starts the task of an object.
@@ -226,10 +238,7 @@ impl Registry {
         if self.asleep.contains_key(&key) || exists()? {
             return Ok(None);
         }
-        let sockets = Sockets::new(self.talkers.of(&key), self.shared.post.clone());
-        let room = self.shared.places.room.clone();
-        let handle = Arc::new(Handle::new(class.clone(), Arc::new(sockets), room));
-        handle.identity.addressed_as(target);
+        let handle = self.new_handle(class, self.no_sockets(&key), target);
         place.insert(handle.clone());
         Ok(Some(handle))
     }

@@ -138,11 +138,9 @@ impl Left {
         let roll = roll::read(data).context("the roll of objects that sleep cannot be used")?;
         let roll = roll.context("no server has stopped in order and left the memory of objects")?;
         let text = String::from_utf8(roll)?;
-        let mut lines = text.lines();
-        if lines.next() != Some(HEAD) {
+        let Some(lines) = lines(&text) else {
             bail!("another version of abide wrote the roll of objects that sleep");
-        }
-        let lines = lines.filter_map(|line| serde_json::from_str(line).ok());
+        };
         let lines = lines.collect();
         Ok(Left { text, lines })
     }
@@ -192,21 +190,25 @@ pub fn call(shared: &Shared, classes: &Classes) -> Asleep {
             return asleep;
         }
     };
-    let mut lines = taken.lines();
-    if lines.next() != Some(HEAD) {
+    let Some(lines) = lines(&taken) else {
         tracing::info!(
             "another version of abide wrote the roll; objects begin anew with their data"
         );
         return asleep;
-    }
+    };
     for line in lines {
-        if let Ok(line) = serde_json::from_str::<Line>(line)
-            && let Some((key, sleeper)) = sleeper(shared, classes, line)
-        {
+        if let Some((key, sleeper)) = sleeper(shared, classes, line) {
             asleep.insert(key, sleeper);
         }
     }
     asleep
+}
+
+/// The lines of a roll that can be read; none if it is of another version.
+fn lines(roll: &str) -> Option<impl Iterator<Item = Line>> {
+    let mut lines = roll.lines();
+    let is_ours = lines.next() == Some(HEAD);
+    is_ours.then(|| lines.filter_map(|line| serde_json::from_str(line).ok()))
 }
 
 fn sleeper(shared: &Shared, classes: &Classes, line: Line) -> Option<(Key, Sleeper)> {

@@ -66,11 +66,11 @@ impl ObjectFiles {
         if !is_plain_name(id) || id.len() < 2 {
             bail!("object id {id:?} cannot be the name of a file");
         }
-        let directory = Path::new(class).join(&id[..2]);
+        let database = database_name(class, id);
         Ok(Self {
             data,
-            database: directory.join(format!("{id}.sqlite")),
-            wal: directory.join(format!("{id}.sqlite-wal")),
+            wal: database.with_extension("sqlite-wal"),
+            database,
         })
     }
 
@@ -336,6 +336,12 @@ impl ObjectFiles {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Where an object's database is, in the data directory.
+pub fn database_name(class: &str, id: &str) -> PathBuf {
+    let directory = Path::new(class).join(&id[..2]);
+    directory.join(format!("{id}.sqlite"))
 }
 
 fn remove_if_there(dir: &Dir, path: &Path) -> io::Result<()> {

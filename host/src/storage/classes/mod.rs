@@ -39,6 +39,7 @@ use self::record::Record;
 use super::DataDir;
 use super::disk;
 use super::limits::PATH_BYTES_MAX;
+use super::object_files::database_name;
 
 pub use self::migration::{Changes, Migration, Renaming, Transfer};
 pub use self::plan::{Vanished, Wanted};
@@ -80,9 +81,8 @@ pub fn check(data: &DataDir, wanted: &Wanted) -> Result<()> {
 /// Fails when SQLite could not open the databases of a class, for their paths.
 fn require_room(data: &DataDir, record: &Record) -> Result<()> {
     for (class, home) in &record.classes {
-        let id = "0".repeat(ID_DIGITS);
-        let file = format!("{}/{}/{id}.sqlite", home.folder, &id[..2]);
-        let path = data.path().join(file);
+        let database = database_name(&home.folder, &"0".repeat(ID_DIGITS));
+        let path = data.path().join(database);
         let over = path.as_os_str().len().saturating_sub(PATH_BYTES_MAX);
         if over > 0 {
             let shown = data.path().display();
