@@ -1,6 +1,9 @@
 //! When does the constructor run, and what if it fails?
 
+use futures::FutureExt;
+use futures::StreamExt;
 use futures::future::join_all;
+use futures::stream::FuturesUnordered;
 use promises::Site;
 
 #[tokio::test]
@@ -95,4 +98,30 @@ async fn a_constructor_runs_again_after_a_reset() {
             .ok(),
         "2"
     );
+}
+
+/// Few objects begin at a time. One that computes for long while it begins lets others
+/// go first.
+#[tokio::test]
+async fn constructors_that_run_for_long_do_not_keep_other_objects_from_beginning() {
+    let abide = Site::fixture("").serve();
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let mut counting: FuturesUnordered<_> = (0..cores)
+        .map(|n| {
+            let (client, path) = (
+                abide.client(),
+                format!("/fixture/counts-at-start-{n}/events"),
+            );
+            tokio::spawn(async move { client.get(&path).await })
+        })
+        .collect();
+    promises::until("all of them count", async || {
+        abide.log().matches("the object counts").count() == cores
+    })
+    .await;
+    for n in 0..10 {
+        let newcomer = format!("/fixture/newcomer-{n}/events");
+        assert_eq!(abide.get(&newcomer).await.number(), 1);
+    }
+    assert!(counting.next().now_or_never().is_none(), "one has begun");
 }
