@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::disk;
-use super::limits::PAGE_BYTES;
+use super::limits::{FRAME_BYTES, LOG_HEADER_BYTES};
 use super::object_files::{ObjectFiles, Proven};
 use super::zeros_ahead;
 
@@ -386,6 +386,6 @@ pub fn wal_bytes(pages: u64) -> u64 {
     if pages == 0 {
         0
     } else {
-        32 + pages * (24 + PAGE_BYTES)
+        LOG_HEADER_BYTES + pages * FRAME_BYTES
     }
 }

@@ -291,7 +291,7 @@ impl Held {
         }
         let left = Files::look(files)?;
         // Somebody else may have changed the files; that must still show afterwards.
-        object.imprint = object.imprint.filter(|imprint| imprint.files() == left);
+        object.imprint = object.imprint.filter(|imprint| imprint.fits(files));
         let wal = files.open_wal()?;
         Ok(Some(Held {
             object,
@@ -320,7 +320,7 @@ impl Held {
 
     /// Cuts a log whose database is durable, if both are what `move_log` has left.
     fn cut_log(&mut self) -> io::Result<bool> {
-        if Files::look(&self.object.files)? != self.left {
+        if !self.left.are_still(&self.object.files)? {
             tracing::warn!(
                 database = ?self.object.files.database_path(),
                 "somebody has changed the object's files while its log was folded; it stays"

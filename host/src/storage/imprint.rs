@@ -10,10 +10,10 @@
 //! * For the database and its log: inode, length, time of the last write and of the last
 //!   change. The last one cannot be set back: whoever writes, truncates, replaces,
 //!   restores or copies a file changes it, or the inode.
-//! * These times have steps, of 10 ms at most. What is written within the step of the
-//!   host's own last write shows in the bytes where every commit leaves a trace: the
-//!   header of the database, and the log's beginning. The log of an object that sleeps is
-//!   short, or was just folded to zeros.
+//! * These times have steps, of 10 ms at most. So where the host itself has written just
+//!   before, the bytes are noted too in which every commit leaves a trace: the header of
+//!   the database, and those of the log and of its first frames. The log of an object that
+//!   sleeps is short, or was just folded to zeros.
 //!
 //! Folding is the one thing that happens to a database while its object sleeps. It looks
 //! whether the imprint fits, and renews it with what it has left. What does not fit stays
@@ -33,17 +33,21 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::limits::{FRAME_BYTES, FRAME_HEADER_BYTES, LOG_HEADER_BYTES};
 use super::object_files::ObjectFiles;
 
 /// The header of a database.
 const HEADER_BYTES: u64 = 100;
 /// As much of a log as is looked at: more than one has that is not folded.
 const LOG_BYTES: u64 = 64 << 10;
+/// Much longer than a step of the file system's clock.
+const JUST_NOW: Duration = Duration::from_millis(100);
 
 /// What the files of an object were like when the host had last closed them.
 #[derive(Clone, Debug, Default)]
@@ -54,8 +58,8 @@ pub struct Imprint(Arc<Mutex<Files>>);
 pub struct Files {
     database: Option<Stamp>,
     log: Option<Stamp>,
-    /// Of the bytes that each commit changes.
-    digest: [u8; 16],
+    /// Of the bytes that each commit changes, where the stamps are of just now.
+    digest: Option<[u8; 16]>,
 }
 
 /// What the file system knows of a file.
@@ -83,7 +87,8 @@ impl Imprint {
 
     /// Are the files what they were?
     pub fn fits(&self, files: &ObjectFiles) -> bool {
-        Files::look(files).is_ok_and(|now| now == *self.0.lock())
+        let before = self.files();
+        before.are_still(files).unwrap_or(false)
     }
 
     /// The host has worked on files that fitted, and left them like this.
@@ -94,27 +99,56 @@ impl Imprint {
 
 impl Files {
     pub fn look(files: &ObjectFiles) -> io::Result<Files> {
-        let mut digest = Sha256::new();
-        let mut look = |file: Option<File>, bytes: u64| {
-            let Some(file) = file else {
-                return io::Result::Ok(None);
-            };
-            let stamp = Stamp::of(&file)?;
-            let mut content = Vec::new();
-            file.take(bytes).read_to_end(&mut content)?;
-            digest.update((content.len() as u64).to_le_bytes());
-            digest.update(&content);
-            Ok(Some(stamp))
-        };
         let (database, log) = files.open_to_look()?;
-        let (database, log) = (look(database, HEADER_BYTES)?, look(log, LOG_BYTES)?);
-        let digest = digest.finalize();
+        let stamp = |file: &Option<File>| file.as_ref().map(Stamp::of).transpose();
+        let stamps = (stamp(&database)?, stamp(&log)?);
+        let is_new = |stamp: &Option<Stamp>| stamp.as_ref().is_some_and(Stamp::is_of_just_now);
+        let digest = match is_new(&stamps.0) || is_new(&stamps.1) {
+            true => Some(digest(database, log)?),
+            false => None,
+        };
         Ok(Files {
-            database,
-            log,
-            digest: digest[..16].try_into().expect("it has 32 bytes"),
+            database: stamps.0,
+            log: stamps.1,
+            digest,
         })
     }
+
+    /// Has nobody touched them?
+    pub fn are_still(&self, files: &ObjectFiles) -> io::Result<bool> {
+        let (database, log) = files.open_to_look()?;
+        for (file, before) in [(&database, &self.database), (&log, &self.log)] {
+            if file.as_ref().map(Stamp::of).transpose()? != *before {
+                return Ok(false);
+            }
+        }
+        match self.digest {
+            Some(before) => Ok(digest(database, log)? == before),
+            None => Ok(true),
+        }
+    }
+}
+
+/// Of the header of a database, of its log's, and of those of the log's frames, which
+/// hold checksums of all that stands before.
+fn digest(database: Option<File>, log: Option<File>) -> io::Result<[u8; 16]> {
+    let mut digest = Sha256::new();
+    let mut content = Vec::with_capacity(LOG_BYTES as usize);
+    if let Some(database) = database {
+        database.take(HEADER_BYTES).read_to_end(&mut content)?;
+        digest.update(&content);
+    }
+    content.clear();
+    if let Some(log) = log {
+        log.take(LOG_BYTES).read_to_end(&mut content)?;
+        let (header, frames) = content.split_at(content.len().min(LOG_HEADER_BYTES as usize));
+        digest.update(header);
+        for frame in frames.chunks(FRAME_BYTES as usize) {
+            digest.update(&frame[..frame.len().min(FRAME_HEADER_BYTES as usize)]);
+        }
+    }
+    let digest = digest.finalize();
+    Ok(digest[..16].try_into().expect("it has 32 bytes"))
 }
 
 impl Stamp {
@@ -128,6 +162,16 @@ impl Stamp {
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         })
     }
+
+    /// Might another change have the same time? One of the future might too: the clock
+    /// was set back.
+    fn is_of_just_now(&self) -> bool {
+        let (seconds, nanos) = self.changed;
+        let changed = UNIX_EPOCH
+            + Duration::new(seconds.max(0).cast_unsigned(), 0)
+            + Duration::from_nanos(nanos.max(0).cast_unsigned());
+        !changed.elapsed().is_ok_and(|ago| ago > JUST_NOW)
+    }
 }
 
 #[cfg(test)]
@@ -139,23 +183,28 @@ mod tests {
     use super::*;
     use crate::storage::DataDir;
 
-    fn check(what: &str, touch: impl FnOnce(&Path, &Path)) {
-        let folder = tempfile::tempdir().unwrap();
-        let data = DataDir::open(folder.path()).unwrap();
-        let files = data.object("c", "abcd").unwrap();
-        files.create().unwrap();
-        files.open_wal().unwrap().set_len(8192).unwrap();
-        let imprint = Imprint::take(&files).unwrap();
-        assert!(imprint.fits(&files), "{what}");
-        let again = Imprint::of(
-            serde_json::from_str(&serde_json::to_string(&imprint.files()).unwrap()).unwrap(),
-        );
-        assert!(again.fits(&files), "{what}");
-        let (database, log) = (files.database_path(), files.database_path());
-        touch(&database, &log.with_extension("sqlite-wal"));
-        assert!(!imprint.fits(&files), "{what}");
-        imprint.renew(Files::look(&files).unwrap());
-        assert!(imprint.fits(&files), "{what}");
+    /// Touches files of which the imprint was taken at once, and some time later.
+    fn check(what: &str, touch: impl Fn(&Path, &Path)) {
+        for later in [Duration::ZERO, JUST_NOW + Duration::from_millis(50)] {
+            let folder = tempfile::tempdir().unwrap();
+            let data = DataDir::open(folder.path()).unwrap();
+            let files = data.object("c", "abcd").unwrap();
+            files.create().unwrap();
+            files.open_wal().unwrap().set_len(8192).unwrap();
+            std::thread::sleep(later);
+            let imprint = Imprint::take(&files).unwrap();
+            assert!(later.is_zero() || imprint.files().digest.is_none());
+            assert!(imprint.fits(&files), "{what}");
+            let again = Imprint::of(
+                serde_json::from_str(&serde_json::to_string(&imprint.files()).unwrap()).unwrap(),
+            );
+            assert!(again.fits(&files), "{what}");
+            let (database, log) = (files.database_path(), files.database_path());
+            touch(&database, &log.with_extension("sqlite-wal"));
+            assert!(!imprint.fits(&files), "{what}");
+            imprint.renew(Files::look(&files).unwrap());
+            assert!(imprint.fits(&files), "{what}");
+        }
     }
 
     #[test]

@@ -24,6 +24,11 @@ impl Default for StorageLimits {
 /// The size of a database page; a fresh database is one page.
 pub const PAGE_BYTES: u64 = 4096;
 
+/// What SQLite writes before the first frame of a log, and before the page in each.
+pub const LOG_HEADER_BYTES: u64 = 32;
+pub const FRAME_HEADER_BYTES: u64 = 24;
+pub const FRAME_BYTES: u64 = FRAME_HEADER_BYTES + PAGE_BYTES;
+
 /// The path of a database: SQLite takes 512 bytes, less the ending of a journal's name.
 pub const PATH_BYTES_MAX: usize = 504;
 
