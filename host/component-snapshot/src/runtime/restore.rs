@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::os::unix::fs::FileExt;
 
-use wasmtime::component::Instance;
+use wasmtime::component::{Instance, WasmList};
 use wasmtime::{Result, Store, ensure};
 
 use super::accessors::Accessors;
@@ -47,6 +47,7 @@ impl Accessors {
         let mut awake = Awake::fresh(self.manifest(), instance);
         let mut offset = 0;
         for (number, space) in snapshot.spaces.iter().enumerate() {
+            let mut first = None;
             for (memory, state) in space.memories.iter().enumerate() {
                 let remembered = &mut awake.spaces[number][memory];
                 let pages = state.wasm_pages;
@@ -66,9 +67,12 @@ impl Accessors {
                     .iter()
                     .map(|range| range.len() as u64)
                     .sum::<u64>();
+                first.get_or_insert((words, at));
             }
-            self.set_globals(store, &awake, number, &space.globals)
-                .await?;
+            if let Some(memory) = first.filter(|_| !space.globals.is_empty()) {
+                self.set_globals(store, instance, number, &space.globals, memory)
+                    .await?;
+            }
             self.refill(store, &awake, number, &space.handles, maker)
                 .await?;
         }
@@ -94,18 +98,16 @@ impl Accessors {
         Ok(())
     }
 
+    /// Sets the globals of a space, which are written for a moment to an address in its
+    /// first memory.
     async fn set_globals<T: Send + 'static>(
         &self,
         store: &mut Store<T>,
-        awake: &Awake,
+        instance: Instance,
         space: usize,
         globals: &[u64],
+        (words, at): (WasmList<u64>, u32),
     ) -> Result<()> {
-        let Some(memory) = awake.spaces[space].first().filter(|_| !globals.is_empty()) else {
-            return Ok(());
-        };
-        let (instance, at) = (awake.instance, memory.scratch);
-        let words = self.memory(store, instance, (space, 0), at, 0).await?;
         let at_bytes = at as usize..at as usize + size_of_val(globals);
         let bytes = &mut raw::bytes_mut(store, &words)[at_bytes.clone()];
         let overwritten = bytes.to_vec();
