@@ -11,29 +11,50 @@ const SHORT_NS: u64 = 300_000;
 /// The system's own.
 const USUAL_NS: u64 = 0;
 
+/// A thread of this process, as the system numbers it; 0 is the one that asks.
+pub(super) type Thread = libc::pid_t;
+
+#[cfg(target_os = "linux")]
+pub(super) fn this_thread() -> Thread {
+    rustix::thread::gettid().as_raw_pid()
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn this_thread() -> Thread {
+    0
+}
+
 /// This thread does short work from now on.
 pub(super) fn short() {
-    want_slices(SHORT_NS);
+    short_of(0);
 }
 
 /// This thread computes for long from now on.
 pub(super) fn long() {
-    want_slices(USUAL_NS);
+    long_of(0);
+}
+
+pub(super) fn short_of(thread: Thread) {
+    want_slices(thread, SHORT_NS);
+}
+
+pub(super) fn long_of(thread: Thread) {
+    want_slices(thread, USUAL_NS);
 }
 
 #[cfg(target_os = "linux")]
-fn want_slices(slice_ns: u64) {
+fn want_slices(thread: Thread, slice_ns: u64) {
     // SAFETY: the structure is one of plain numbers, for which zeros are valid; the
-    // call reads it and concerns this thread alone. Its failure changes nothing.
+    // call reads it and concerns one thread alone. Its failure changes nothing.
     unsafe {
         let mut attributes: libc::sched_attr = std::mem::zeroed();
         attributes.size = size_of::<libc::sched_attr>() as u32;
         attributes.sched_policy = libc::SCHED_OTHER as u32;
-        attributes.sched_nice = libc::getpriority(libc::PRIO_PROCESS, 0);
+        attributes.sched_nice = libc::getpriority(libc::PRIO_PROCESS, thread as libc::id_t);
         attributes.sched_runtime = slice_ns;
-        libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0);
+        libc::syscall(libc::SYS_sched_setattr, thread, &raw const attributes, 0);
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn want_slices(_: u64) {}
+fn want_slices(_: Thread, _: u64) {}

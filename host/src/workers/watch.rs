@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 
 use parking_lot::Mutex;
 
-use super::{crowd, heavy, reserve, ticks};
+use super::{crowd, heavy, preemption, reserve, ticks};
 
 /// Bits of a note; above them, the number of the poll.
 const RUNNING: u64 = 1;
@@ -30,8 +30,8 @@ thread_local! {
     static OWN: OnceCell<Listed> = const { OnceCell::new() };
 }
 
-#[derive(Default)]
 struct Note {
+    thread: preemption::Thread,
     state: AtomicU64,
     /// The state when somebody last looked.
     seen: AtomicU64,
@@ -42,7 +42,11 @@ struct Listed(Arc<Note>);
 
 impl Listed {
     fn new() -> Listed {
-        let note = Arc::<Note>::default();
+        let note = Arc::new(Note {
+            thread: preemption::this_thread(),
+            state: AtomicU64::new(0),
+            seen: AtomicU64::new(0),
+        });
         NOTES.lock().push(note.clone());
         Listed(note)
     }
@@ -92,6 +96,7 @@ fn end() {
         let ended = !(RUNNING | COVERED | TURN);
         let before = note.state.fetch_and(ended, Ordering::AcqRel);
         if before & COVERED != 0 {
+            preemption::short();
             reserve::release();
         }
         if before & TURN != 0 {
@@ -133,6 +138,9 @@ pub(super) fn look() -> bool {
         if lasts && reserve::step_in() {
             let covered = (state | COVERED) & !TURN;
             note.seen.store(covered, Ordering::Relaxed);
+            // Whatever it does, it is not short: memory, for example, that is filled or
+            // given back.
+            preemption::long_of(note.thread);
             let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
             let marked = note
                 .state
@@ -141,7 +149,10 @@ pub(super) fn look() -> bool {
                 Ok(_) if state & TURN != 0 => crowd::next(),
                 Ok(_) => {}
                 // It has ended just now.
-                Err(_) => reserve::release(),
+                Err(_) => {
+                    preemption::short_of(note.thread);
+                    reserve::release();
+                }
             }
         }
     }
