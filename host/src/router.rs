@@ -270,7 +270,7 @@ impl Router {
         })
     }
 
-    /// `host` may carry a port; `path` is as the client wrote it, without a query.
+    /// `host` may carry a port; `path` is encoded as in a URL, without a query.
     pub fn route(&self, host: &str, path: &str) -> Routed {
         if let Some(routed) = self.by_rule(host, path) {
             return routed;

@@ -15,7 +15,7 @@ use super::connection::{self, Http, Peer};
 use super::connections::{Connections, Entry};
 use super::proxies::Proxies;
 use super::tls::Tls;
-use super::{build_failure, request, static_file, upgrade};
+use super::{build_failure, request, static_file, target, upgrade};
 use crate::life::registry::Registry;
 use crate::limits::ServerLimits;
 use crate::object::event::Event;
@@ -137,7 +137,7 @@ impl Server {
 
     pub(super) async fn answer(
         &self,
-        request: hyper::Request<Incoming>,
+        mut request: hyper::Request<Incoming>,
         peer: &Peer,
         entry: &Arc<Entry>,
     ) -> hyper::Response<Body> {
@@ -145,6 +145,9 @@ impl Server {
         let exchange = vigil.begin(request.version(), request.method());
         if !vigil.unsent.has_room(1) {
             return answer::overloaded(self.shows_errors, exchange);
+        }
+        if let Err(refusal) = target::encode(request.uri_mut()) {
+            return answer::refusal(refusal, exchange);
         }
         let file = match &self.assets {
             Some(assets) => static_file::find(assets, &request).await,
