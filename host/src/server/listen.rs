@@ -76,10 +76,10 @@ pub struct Listener {
     pub role: Role,
 }
 
-/// Binds `address`; port 0 takes a free one.
-pub async fn bind(address: &str) -> Result<TcpListener> {
+/// Binds `address`, which is what `setting` says; port 0 takes a free one.
+pub async fn bind(address: &str, setting: &str) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address}; choose another address with --listen HOST:PORT")
+        format!("cannot listen on {address}; choose another address with {setting}")
     })
 }
 

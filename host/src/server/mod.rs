@@ -43,4 +43,4 @@ mod upload;
 mod vigil;
 
 pub use self::listen::{Listener, Role, Server, bind};
-pub use self::tls::{Tls, TlsConfig};
+pub use self::tls::{RedirectConfig, Tls, TlsConfig};
