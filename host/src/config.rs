@@ -4,6 +4,7 @@
 mod classes;
 mod environment;
 mod migrations;
+mod origin;
 mod server;
 pub mod wrangler;
 
@@ -13,11 +14,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use toml::{Spanned, Value};
+use toml::Spanned;
 
 use self::classes::{ClassTable, LimitsTable, Reading};
 use self::environment::Process;
 use self::migrations::MigrationTable;
+use self::origin::Origin;
 use self::server::{ServerTable, TlsTable};
 use crate::instance::component::World;
 use crate::limits::{Limits, ServerLimits};
@@ -25,6 +27,7 @@ use crate::outbound::assets::Assets;
 use crate::router::{RouteRule, Rules};
 use crate::server::TlsConfig;
 use crate::storage::classes::Migration;
+use crate::written::Written;
 
 pub use self::classes::{ClassConfig, Code};
 
@@ -61,6 +64,18 @@ pub struct Config {
     pub assets: Option<Assets>,
     /// What whoever wrote it should know.
     pub notes: Vec<String>,
+    pub whereabouts: Whereabouts,
+}
+
+/// Where settings are written that can fail only when they are used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Whereabouts {
+    pub listen: Written,
+    pub data: Written,
+    pub connections_max: Written,
+    pub process_memory_bytes_max: Written,
+    /// Where more would be written.
+    pub end: Written,
 }
 
 /// A configuration that cannot be used. Its text is for the person who wrote it.
@@ -71,7 +86,7 @@ pub struct ConfigError(String);
 #[serde(deny_unknown_fields, expecting = "a table")]
 struct File {
     listen: Option<Spanned<String>>,
-    data: Option<PathBuf>,
+    data: Option<Spanned<PathBuf>>,
     show_errors: Option<bool>,
     #[serde(default)]
     limits: LimitsTable,
@@ -100,22 +115,28 @@ struct RouteTable {
 pub fn data_of(file: &Path) -> Result<PathBuf, ConfigError> {
     #[derive(Deserialize)]
     struct Data {
-        data: Option<PathBuf>,
+        data: Option<Spanned<PathBuf>>,
     }
     let (text, folder) = text_and_folder(file)?;
-    let read: Result<Data, _> = toml::from_str(&text);
-    let read =
-        read.map_err(|error| ConfigError(format!("{}: {}", file.display(), error.message())))?;
-    Ok(folder.join(read.data.unwrap_or_else(|| DATA.into())))
+    let origin = Origin { text: &text, file };
+    let read: Data = toml::from_str(&text).map_err(|error| origin.misread(&error))?;
+    origin.data(read.data.as_ref(), folder)
 }
 
 /// What is in a configuration, and the folder that its paths are relative to.
 fn text_and_folder(file: &Path) -> Result<(String, &Path), ConfigError> {
-    let text = fs::read_to_string(file).map_err(|error| {
+    let shown = file.display();
+    let bytes = fs::read(file).map_err(|error| {
         ConfigError(format!(
-            "{}: cannot read the configuration ({error}); \
-             name another file, or write one as the README shows",
-            file.display()
+            "{shown}: cannot read the configuration ({error}); \
+             name another file, or write one as the README shows"
+        ))
+    })?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = memchr::memchr_iter(b'\n', valid).count() + 1;
+        ConfigError(format!(
+            "{shown}:{line}: a configuration is UTF-8, and this line is not"
         ))
     })?;
     let folder = match file.parent() {
@@ -150,6 +171,7 @@ impl Config {
             confirmed: Vec::new(),
             assets: None,
             notes: Vec::new(),
+            whereabouts: Whereabouts::default(),
         }
     }
 
@@ -164,6 +186,12 @@ impl Config {
         codes.sort();
         codes.dedup();
         codes
+    }
+
+    /// Where code is named first.
+    pub fn written_of(&self, code: &Code) -> Written {
+        let class = self.all_code().find(|it| it.code == *code);
+        class.map_or_else(Written::default, |it| it.written.clone())
     }
 
     /// With nothing before the objects: a Worker that answers no requests.
@@ -198,14 +226,14 @@ impl Config {
         process: Process,
     ) -> Result<Config, ConfigError> {
         let origin = Origin { text, file };
-        let parsed: File = toml::from_str(text).map_err(|error| {
-            let line = error.span().map_or(1, |span| origin.line(span.start));
-            let why = without_value(error.message().trim_end());
-            match origin.key_in(line) {
-                Some(key) => origin.error(line, &format!("{why}, in: {key}")),
-                None => origin.error(line, why),
-            }
-        })?;
+        let parsed: File = toml::from_str(text).map_err(|error| origin.misread(&error))?;
+        let whereabouts = Whereabouts {
+            listen: origin.written_of(&parsed.listen),
+            data: origin.written_of(&parsed.data),
+            connections_max: origin.written_of(&parsed.server.connections_max),
+            process_memory_bytes_max: origin.written_of(&parsed.server.process_memory_bytes_max),
+            end: origin.written(text.trim_end().len()),
+        };
         let listen = parsed.listen.map(|listen| {
             let line = origin.line(listen.span().start);
             let refused = |why: String| origin.error(line, &format!("listen = {why}"));
@@ -271,17 +299,20 @@ impl Config {
         let routes = parsed.routes.into_iter();
         let config = Config {
             listen: listen.transpose()?.unwrap_or_else(|| LISTEN.into()),
-            data: folder.join(parsed.data.unwrap_or_else(|| DATA.into())),
+            data: origin.data(parsed.data.as_ref(), folder)?,
             show_errors: parsed.show_errors,
             server,
-            tls: parsed.tls.map(|tls| tls.within(folder)),
+            tls: parsed
+                .tls
+                .map(|tls| tls.within(folder, &origin))
+                .transpose()?,
             classes,
             default_route: default_route.unwrap_or(gateway.is_none()),
             gateway,
             routes: routes
                 .map(|route| RouteRule {
                     host: route.host,
-                    place: origin.of(route.path.span().start),
+                    written: origin.written(route.path.span().start),
                     path: route.path.into_inner(),
                     class: route.class,
                 })
@@ -290,6 +321,7 @@ impl Config {
             confirmed: Vec::new(),
             assets: None,
             notes: Vec::new(),
+            whereabouts,
         };
         let known = |class: &str| config.classes.iter().find(|it| it.name == class).map(drop);
         Rules::new(&config.routes, known).map_err(|error| ConfigError(error.0))?;
@@ -325,79 +357,6 @@ pub fn check_class_name(name: &str) -> Result<(), String> {
     Err(format!(
         "{name:?} cannot name a class; use 1 to 64 letters, digits, - and _"
     ))
-}
-
-/// What a reader of TOML says is wrong, without the value that it found: that may be
-/// a secret in the wrong place.
-fn without_value(message: &str) -> &str {
-    match message.split_once(", expected ") {
-        Some((found, _)) if found.starts_with("invalid type") => &message[found.len() + 2..],
-        _ => message,
-    }
-}
-
-/// Where in the file something stands.
-struct Origin<'a> {
-    text: &'a str,
-    file: &'a Path,
-}
-
-impl Origin<'_> {
-    fn line(&self, offset: usize) -> usize {
-        self.text[..offset.min(self.text.len())]
-            .matches('\n')
-            .count()
-            + 1
-    }
-
-    /// What stands in a line, up to a value. Nothing once an environment may have
-    /// begun: there anything may be a secret.
-    fn key_in(&self, line: usize) -> Option<&str> {
-        let text = self.text.lines().nth(line - 1)?;
-        let mut read = self.text.lines().take(line);
-        let key = text.split('=').next()?.trim();
-        (!key.is_empty() && !read.any(|line| line.contains("env"))).then_some(key)
-    }
-
-    fn of(&self, offset: usize) -> String {
-        format!("{}:{}", self.file.display(), self.line(offset))
-    }
-
-    fn error(&self, line: usize, message: &str) -> ConfigError {
-        ConfigError(format!("{}:{line}: {message}", self.file.display()))
-    }
-
-    fn within(
-        &self,
-        value: &Option<Spanned<Value>>,
-        name: &str,
-        default: u64,
-        range: std::ops::RangeInclusive<u64>,
-    ) -> Result<u64, ConfigError> {
-        let Some(value) = value else {
-            return Ok(default);
-        };
-        let number = value.get_ref().as_integer();
-        if let Some(within) = number.and_then(|it| u64::try_from(it).ok())
-            && range.contains(&within)
-        {
-            return Ok(within);
-        }
-        let unit = match name {
-            _ if name.contains("_ms") => "milliseconds",
-            _ if name.contains("bytes_") => "bytes",
-            _ if name.contains("connections_") => "connections",
-            _ if name.contains("streams_") => "requests",
-            _ => "events",
-        };
-        let message = format!(
-            "{name} = {} cannot be; it must be a whole number of {unit} from {} to {}",
-            value.get_ref(),
-            range.start(),
-            range.end()
-        );
-        Err(self.error(self.line(value.span().start), &message))
-    }
 }
 
 impl fmt::Display for ConfigError {
@@ -440,6 +399,52 @@ mod tests {
         assert_eq!(class.name, "counter");
         assert_eq!(class.code, Code::Source("/srv/src".into()));
         assert_eq!(class.limits, Limits::default());
+    }
+
+    #[test]
+    fn what_fails_only_when_it_is_used_has_a_place() {
+        let text = "listen = \"80\"\ndata = \"d\"\n[classes.a]\ncomponent = \"a\"\n\
+                    [server]\nconnections_max = 9\nprocess_memory_bytes_max = 2000000\n\
+                    [tls]\ncertificate = \"c\"\nkey = \"k\"\nredirect_from = \"80\"\n\n";
+        let config = parse(text).unwrap();
+        let (places, tls) = (&config.whereabouts, config.tls.as_ref().unwrap());
+        let class = &config.classes[0];
+        let written = [
+            (&places.listen, 1),
+            (&places.data, 2),
+            (&class.written, 4),
+            (&places.connections_max, 6),
+            (&places.process_memory_bytes_max, 7),
+            (&tls.certificate_written, 9),
+            (&tls.key_written, 10),
+            (&tls.redirect.as_ref().unwrap().written, 11),
+            (&places.end, 11),
+        ];
+        for (written, line) in written {
+            assert_eq!(written.told("x"), format!("abide.toml:{line}: x"));
+        }
+        assert_eq!(config.written_of(&class.code).told("x"), "abide.toml:4: x");
+        // Lines that come above it make no other configuration of it.
+        assert_eq!(parse(&format!("# Mine.\n\n{text}")).unwrap(), config);
+        let bare = parse("[classes.a]\ncomponent = \"a\"").unwrap();
+        assert_eq!(bare.whereabouts.data.told("x"), "x");
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_meant_is_refused() {
+        let class = "[classes.a]\ncomponent = \"a\"\n";
+        check_refused(
+            &format!("data = \"\"\n{class}"),
+            &["abide.toml:1:", "data = \"\""],
+        );
+        let home = format!("\ndata = \"~/data\"\n{class}");
+        check_refused(&home, &["abide.toml:2:", "write the whole path"]);
+        let source = "[classes.a]\nhibernate = \"drop-memory\"\nsource = \"\"";
+        check_refused(source, &["abide.toml:3:", "source = \"\""]);
+        let key = format!("{class}[tls]\ncertificate = \"c\"\nkey = \"~/k\"");
+        check_refused(&key, &["abide.toml:5:", "key = \"~/k\""]);
+        let data = parse(&format!("data = \"~d/e\"\n{class}")).unwrap().data;
+        assert_eq!(data, Path::new("/srv/~d/e"));
     }
 
     #[test]

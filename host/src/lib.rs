@@ -31,6 +31,7 @@ mod environment;
 mod limits;
 mod memory;
 mod workers;
+mod written;
 
 // Brings SQLite itself; rusqlite has its bindings alone.
 use abide_sqlite as _;

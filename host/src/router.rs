@@ -14,6 +14,7 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_enco
 use crate::life::class::{Class, Classes};
 use crate::life::gateway::Gateway;
 use crate::object::id::{InvalidId, ObjectId, Target};
+use crate::written::Written;
 
 /// What clients send encoded in a path, beside what is not ASCII.
 const SENT_ENCODED: &AsciiSet = &CONTROLS
@@ -37,8 +38,8 @@ pub struct RouteRule {
     /// rest may be nothing: `/rooms/lobby` and `/rooms/lobby/` are meant too.
     pub path: String,
     pub class: String,
-    /// File and line where it stands, for errors.
-    pub place: String,
+    /// Where it stands, for errors.
+    pub written: Written,
 }
 
 /// Where a request goes, or why nowhere.
@@ -100,8 +101,12 @@ impl<T: Clone> Rules<T> {
         let mut by_host: HashMap<_, matchit::Router<T>> = HashMap::new();
         let mut shorter = Vec::new();
         for rule in rules {
-            let refused =
-                |why: &str| RuleError(format!("{}: route {:?} {why}", rule.place, rule.path));
+            let refused = |why: &str| {
+                RuleError(
+                    rule.written
+                        .told(format_args!("route {:?} {why}", rule.path)),
+                )
+            };
             let known = class(&rule.class).ok_or_else(|| {
                 refused(&format!(
                     "names class {:?}, which is not configured",
@@ -270,7 +275,7 @@ impl Router {
         })
     }
 
-    /// `host` may carry a port; `path` is as the client wrote it, without a query.
+    /// `host` may carry a port; `path` is encoded as in a URL, without a query.
     pub fn route(&self, host: &str, path: &str) -> Routed {
         if let Some(routed) = self.by_rule(host, path) {
             return routed;
@@ -397,7 +402,7 @@ mod tests {
             host: host.map(Into::into),
             path: path.into(),
             class: class.into(),
-            place: "abide.toml:1".into(),
+            written: Written::at("abide.toml:1"),
         }
     }
 

@@ -183,7 +183,8 @@ pub use websocket::{
     AsksForWebSocket, Close, Handshake, Message, SocketState, WebSocket, WebSockets,
 };
 
-/// An HTTP request. Its URI is absolute, as the client wrote it.
+/// An HTTP request. Its URI is absolute, as the client wrote it; text that it did not
+/// encode is encoded.
 ///
 /// ```
 /// let request = durable_object::Request::default();

@@ -14,6 +14,7 @@ use super::{Built, Failed, Made, Workshop, folder_name};
 use crate::config::Code;
 use crate::config::wrangler::{self, Asked, Worker, WorkerClass};
 use crate::instance::script::{Exports, Script};
+use crate::written::Written;
 
 /// Where a folder's module is looked for that names none.
 const MAINS: [&str; 8] = [
@@ -61,7 +62,15 @@ pub fn build_folder(source: &Path, workshop: &Workshop) -> Result<Built> {
             ),
         },
     };
-    build(source, &main, Map::new(), workshop)
+    let sdk = installed(source, workshop)?;
+    build(
+        source,
+        &main,
+        &Written::default(),
+        Map::new(),
+        sdk,
+        workshop,
+    )
 }
 
 /// What a folder's wrangler file says of its Worker, if there is one.
@@ -86,22 +95,33 @@ fn worker_of(source: &Path) -> Result<Option<Worker>> {
 pub fn build_worker(worker: &Worker, workshop: &Workshop) -> Result<Built> {
     let settings: Map<String, Json> =
         serde_json::from_str(&worker.settings).context("settings that were written as JSON")?;
-    let mut built = build(&worker.folder, &worker.main, settings, workshop)?;
-    if worker.has_own_build {
+    let sdk = installed(&worker.folder, workshop)?;
+    if let Some(written) = &worker.own_build {
+        written.blamed(run_command(&worker.folder, settings.get("build"), workshop))?;
+    }
+    let (folder, main, written) = (&worker.folder, &worker.main, &worker.main_written);
+    let mut built = build(folder, main, written, settings, sdk, workshop)?;
+    if worker.own_build.is_some() {
         built.sources.clear();
     }
     Ok(built)
 }
 
+/// The SDK, and the folder's own packages in their place.
+fn installed(folder: &Path, workshop: &Workshop) -> Result<node::Sdk> {
+    let sdk = node::sdk(&workshop.cache, &workshop.tools)?;
+    node::install(folder, &workshop.tools)?;
+    Ok(sdk)
+}
+
 fn build(
     folder: &Path,
     main: &Path,
+    written: &Written,
     settings: Map<String, Json>,
+    sdk: node::Sdk,
     workshop: &Workshop,
 ) -> Result<Built> {
-    let sdk = node::sdk(&workshop.cache, &workshop.tools)?;
-    node::install(folder, &workshop.tools)?;
-    run_command(folder, settings.get("build"), workshop)?;
     let place = Place::of(folder, &workshop.cache)?;
     let asked = json!({
         "main": std::path::absolute(main)?,
@@ -117,7 +137,7 @@ fn build(
             "esbuild could not bundle {}; it says why above",
             main.display()
         );
-        return Err(Failed::new(summary, &answer.said).into());
+        return written.blamed(Err(Failed::new(summary, &answer.said).into()));
     };
     let mut given = BTreeMap::new();
     for name in ["classes", "bindings", "compatibility_flags"] {
@@ -153,7 +173,8 @@ fn run_command(folder: &Path, build: Option<&Json>, workshop: &Workshop) -> Resu
     shell
         .args(["-c", command])
         .current_dir(folder.join(part("cwd").unwrap_or(".")));
-    let ended = workshop.tools.run(&mut shell)?;
+    let ended = workshop.tools.run(&mut shell);
+    let ended = ended.with_context(|| format!("cannot run {command}"))?;
     if !ended.status.success() {
         return Err(Failed {
             summary: format!("the project's own build failed ({command}); it says why above"),

@@ -22,7 +22,7 @@ use crate::life::places::Places;
 use crate::life::registry::Registry;
 use crate::outbound::Reach;
 use crate::router::{DefaultRoute, Router};
-use crate::server::{self, Listener, Role, Server, Tls, TlsConfig};
+use crate::server::{self, Listener, RedirectConfig, Role, Server, Tls, TlsConfig};
 use crate::storage::classes::{self, Home, Vanished, Wanted};
 use crate::storage::{Committer, DataDir};
 use crate::{memory, workers};
@@ -90,7 +90,7 @@ impl Loader {
             let code = &class.code;
             if !loaded.contains_key(code) {
                 let one = self.load_code(code, config.world_of(code)).await;
-                let one = one.with_context(|| called(class))?;
+                let one = class.written.blamed(one.with_context(|| called(class)))?;
                 loaded.insert(code.clone(), one);
             }
         }
@@ -103,11 +103,14 @@ impl Loader {
         let mut components = Vec::new();
         for class in config.all_code() {
             let component = loaded[&class.code].of(class);
-            let component = component.with_context(|| called(class))?;
+            let component = class
+                .written
+                .blamed(component.with_context(|| called(class)))?;
             let checked = component.check_class(&class.name, &class.limits).await;
-            checked
-                .with_context(|| shown(&class.code))
-                .with_context(|| called(class))?;
+            let checked = checked.with_context(|| shown(&class.code));
+            class
+                .written
+                .blamed(checked.with_context(|| called(class)))?;
             components.push(component.clone());
         }
         Ok(components)
@@ -233,11 +236,10 @@ struct Secure {
 
 impl Premises {
     pub async fn take(config: &Config, purpose: Purpose) -> Result<Premises> {
-        let listener = listen(&config.listen).await?;
+        let listener = listener(config).await?;
         let secure = secure(config, None).await?;
-        let data = DataDir::open(&config.data)?;
+        let (data, committer) = data(config)?;
         classes::check(&data, &purpose.wants(config))?;
-        let committer = Committer::start(&data)?;
         Ok(Premises {
             purpose,
             listen: config.listen.clone(),
@@ -251,19 +253,15 @@ impl Premises {
 
     /// The premises for another configuration. What it does not change is kept.
     pub async fn renewed(&self, config: &Config) -> Result<Premises> {
-        memory::check_budget(config.server.process_memory_bytes_max)?;
+        check_budget(config)?;
         let listener = match config.listen == self.listen {
             true => self.listener.try_clone()?,
-            false => listen(&config.listen).await?,
+            false => listener(config).await?,
         };
         let secure = secure(config, self.secure.as_ref()).await?;
         let (data, committer) = match config.data == self.data_path {
             true => (self.data.clone(), self.committer.clone()),
-            false => {
-                let data = DataDir::open(&config.data)?;
-                let committer = Committer::start(&data)?;
-                (data, committer)
-            }
+            false => data(config)?,
         };
         classes::check(&data, &self.purpose.wants(config))?;
         Ok(Premises {
@@ -342,12 +340,28 @@ impl Purpose {
                 Purpose::Serving => Vanished::Refused,
                 Purpose::Developing => Vanished::Kept,
             },
+            end: &config.whereabouts.end,
         }
     }
 }
 
-async fn listen(address: &str) -> Result<TcpListener> {
-    Ok(server::bind(address).await?.into_std()?)
+/// Fails when the process would refuse everything.
+fn check_budget(config: &Config) -> Result<()> {
+    let checked = memory::check_budget(config.server.process_memory_bytes_max);
+    config.whereabouts.process_memory_bytes_max.blamed(checked)
+}
+
+async fn listener(config: &Config) -> Result<TcpListener> {
+    let bound = server::bind(&config.listen, "--listen HOST:PORT").await;
+    Ok(config.whereabouts.listen.blamed(bound)?.into_std()?)
+}
+
+fn data(config: &Config) -> Result<(Arc<DataDir>, Committer)> {
+    let opened = DataDir::open(&config.data).and_then(|data| {
+        let committer = Committer::start(&data)?;
+        Ok((data, committer))
+    });
+    config.whereabouts.data.blamed(opened)
 }
 
 /// What the configuration says of TLS. An address that it had before is kept.
@@ -355,10 +369,13 @@ async fn secure(config: &Config, before: Option<&Secure>) -> Result<Option<Secur
     let Some(config) = &config.tls else {
         return Ok(None);
     };
-    let before = before.filter(|before| before.config.redirect_from == config.redirect_from);
-    let redirect = match (&config.redirect_from, before.map(|it| &it.redirect)) {
+    let before = before.filter(|before| before.config.redirect == config.redirect);
+    let redirect = match (&config.redirect, before.map(|it| &it.redirect)) {
         (_, Some(Some(redirect))) => Some(redirect.try_clone()?),
-        (Some(address), _) => Some(listen(address).await?),
+        (Some(RedirectConfig { from, written }), _) => {
+            let bound = server::bind(from, "redirect_from").await;
+            Some(written.blamed(bound)?.into_std()?)
+        }
         (None, _) => None,
     };
     Ok(Some(Secure {
@@ -420,9 +437,10 @@ impl Running {
         };
         let router = Router::new(classes.clone(), &config.routes, default_route)?;
         let (data, committer) = (premises.data.clone(), premises.committer.clone());
-        memory::check_budget(config.server.process_memory_bytes_max)?;
+        check_budget(config)?;
         memory::set_budget(config.server.process_memory_bytes_max);
-        let places = Places::new(config.server.connections_max)?;
+        let places = Places::new(config.server.connections_max);
+        let places = config.whereabouts.connections_max.blamed(places)?;
         let registry = Registry::new(classes, places, data.clone(), committer);
         let server = Server::new(
             registry.clone(),

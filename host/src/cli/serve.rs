@@ -11,6 +11,7 @@ use crate::build::{Profile, Tools, Workshop};
 use crate::config::wrangler::{self, Asked};
 use crate::config::{Config, FILE_NAME, listen_address};
 use crate::instance::engine::Host;
+use crate::written::Written;
 
 pub fn serve(file: Option<&Path>, overrides: &Overrides, cache: &Path) -> Result<()> {
     let mut config = read(file, overrides.env.as_deref())?;
@@ -85,9 +86,11 @@ impl Overrides {
     pub fn apply(&self, config: &mut Config) -> Result<()> {
         if let Some(listen) = &self.listen {
             config.listen = listen_address(listen).map_err(|why| anyhow!("--listen: {why}"))?;
+            config.whereabouts.listen = Written::at("--listen");
         }
         if let Some(data) = &self.data {
             config.data = data.clone();
+            config.whereabouts.data = Written::at("--data");
         }
         for class in &self.confirm_delete {
             let mut migrations = config.migrations.iter();

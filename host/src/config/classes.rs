@@ -13,6 +13,7 @@ use crate::environment::Environment;
 use crate::instance::hibernation::Hibernate;
 use crate::limits::Limits;
 use crate::outbound::allowed::Allowed;
+use crate::written::Written;
 
 const MONTH_MS: u64 = 30 * 24 * 3_600_000;
 
@@ -26,6 +27,8 @@ pub struct ClassConfig {
     /// What its objects may reach of the outside world.
     pub outbound: Allowed,
     pub environment: Environment,
+    /// Where its code is named.
+    pub written: Written,
 }
 
 /// Where a class's component comes from.
@@ -50,8 +53,8 @@ impl Code {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table with component or source")]
 pub(super) struct ClassTable {
-    component: Option<PathBuf>,
-    source: Option<PathBuf>,
+    component: Option<Spanned<PathBuf>>,
+    source: Option<Spanned<PathBuf>>,
     hibernate: Option<Spanned<Value>>,
     #[serde(default)]
     limits: LimitsTable,
@@ -95,6 +98,7 @@ impl ClassConfig {
             hibernate: Hibernate::KeepMemory,
             outbound: Allowed::default(),
             environment: Environment::default(),
+            written: Written::default(),
         }
     }
 }
@@ -109,9 +113,15 @@ impl ClassTable {
         reading: &Reading,
     ) -> Result<ClassConfig, ConfigError> {
         let (origin, folder) = (reading.origin, reading.folder);
-        let code = match (self.component, self.source) {
-            (Some(component), None) => Code::Component(folder.join(component)),
-            (None, Some(source)) => Code::Source(folder.join(source)),
+        let (code, code_at) = match (self.component, self.source) {
+            (Some(component), None) => {
+                let code = Code::Component(origin.path("component", &component, folder)?);
+                (code, component.span().start)
+            }
+            (None, Some(source)) => {
+                let code = Code::Source(origin.path("source", &source, folder)?);
+                (code, source.span().start)
+            }
             (Some(_), Some(_)) => {
                 let message = format!("{whose} has component and source; remove one of them");
                 return Err(origin.error(line, &message));
@@ -134,6 +144,7 @@ impl ClassTable {
             hibernate: hibernate(name, self.hibernate.as_ref(), origin)?,
             outbound: outbound(&self.outbound, origin)?,
             environment: said.of(whose, reading.process, origin)?,
+            written: origin.written(code_at),
         })
     }
 }

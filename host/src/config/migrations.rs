@@ -40,7 +40,7 @@ pub(super) fn of_tables(
     let mut history = History::default();
     let mut migrations: Vec<Migration> = Vec::new();
     for table in tables {
-        let (line, tag) = (origin.line(table.tag.span().start), table.tag.into_inner());
+        let (at, tag) = (table.tag.span().start, table.tag.into_inner());
         let changes = Changes {
             new_classes: table.new_classes,
             renamed_classes: table.renamed_classes,
@@ -52,10 +52,11 @@ pub(super) fn of_tables(
             true => Err("there is another migration with this tag; choose another one".into()),
             false => check_tag(&tag).and_then(|()| history.go_on(&tag, &changes)),
         };
-        let refused = |why: String| origin.error(line, &format!("migration {tag:?}: {why}"));
+        let refused =
+            |why: String| origin.error(origin.line(at), &format!("migration {tag:?}: {why}"));
         checked.map_err(refused)?;
         migrations.push(Migration {
-            place: format!("{}:{line}", origin.file.display()),
+            written: origin.written(at),
             tag,
             changes,
             folder: folder.into(),
@@ -64,8 +65,9 @@ pub(super) fn of_tables(
     let configured: BTreeSet<_> = classes.iter().map(|class| &*class.name).collect();
     history.check_end(&configured).map_err(|(tag, why)| {
         let of_tag = migrations.iter().find(|migration| migration.tag == tag);
-        let place = of_tag.map_or("", |migration| &migration.place);
-        ConfigError(format!("{place}: migration {tag:?}: {why}"))
+        let at = of_tag.map(|migration| migration.written.clone());
+        let at = at.unwrap_or_default();
+        ConfigError(at.told(format_args!("migration {tag:?}: {why}")))
     })?;
     Ok(migrations)
 }
@@ -219,7 +221,7 @@ mod tests {
         assert_eq!(tags, ["v1", "v2", "v3"]);
         assert_eq!(migrations[0].changes.new_classes, ["a", "b"]);
         assert_eq!(migrations[1].changes.renamed_classes[0].to, "room");
-        assert_eq!(migrations[1].place, "abide.toml:7");
+        assert_eq!(migrations[1].written.told("x"), "abide.toml:7: x");
         let fetched = "[[migrations]]\ntag = \"v1\"\ntransferred_classes = \
                        [{ from_data = \"../d\", from = \"a\", to = \"room\" }]";
         assert_eq!(

@@ -6,9 +6,9 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use toml::{Spanned, Value};
 
-use super::{ConfigError, Origin};
+use super::{ConfigError, Origin, listen_address};
 use crate::limits::ServerLimits;
-use crate::server::TlsConfig;
+use crate::server::{RedirectConfig, TlsConfig};
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table of settings")]
@@ -17,7 +17,7 @@ pub(super) struct ServerTable {
     body_bytes_max: Option<Spanned<Value>>,
     shutdown_grace_ms: Option<Spanned<Value>>,
     response_header_bytes_max: Option<Spanned<Value>>,
-    connections_max: Option<Spanned<Value>>,
+    pub connections_max: Option<Spanned<Value>>,
     streams_max: Option<Spanned<Value>>,
     header_timeout_ms: Option<Spanned<Value>>,
     idle_timeout_ms: Option<Spanned<Value>>,
@@ -26,7 +26,7 @@ pub(super) struct ServerTable {
     websocket_ping_ms: Option<Spanned<Value>>,
     connection_unsent_bytes_max: Option<Spanned<Value>>,
     unsent_bytes_max: Option<Spanned<Value>>,
-    process_memory_bytes_max: Option<Spanned<Value>>,
+    pub process_memory_bytes_max: Option<Spanned<Value>>,
     #[serde(default)]
     trusted_proxies: Vec<Spanned<String>>,
 }
@@ -34,9 +34,9 @@ pub(super) struct ServerTable {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table with certificate and key")]
 pub(super) struct TlsTable {
-    certificate: PathBuf,
-    key: PathBuf,
-    redirect_from: Option<String>,
+    certificate: Spanned<PathBuf>,
+    key: Spanned<PathBuf>,
+    redirect_from: Option<Spanned<String>>,
 }
 
 const DAY_MS: u64 = 24 * 3_600_000;
@@ -154,11 +154,22 @@ impl ServerTable {
 
 impl TlsTable {
     /// Paths are relative to `folder`.
-    pub(super) fn within(self, folder: &Path) -> TlsConfig {
-        TlsConfig {
-            certificate: folder.join(self.certificate),
-            key: folder.join(self.key),
-            redirect_from: self.redirect_from,
-        }
+    pub(super) fn within(self, folder: &Path, origin: &Origin) -> Result<TlsConfig, ConfigError> {
+        let written = |path: &Spanned<PathBuf>| origin.written(path.span().start);
+        let redirect = self.redirect_from.map(|from| -> Result<_, ConfigError> {
+            let at = from.span().start;
+            let refused =
+                |why: String| origin.error(origin.line(at), &format!("redirect_from = {why}"));
+            let from = listen_address(from.get_ref()).map_err(refused)?;
+            let written = origin.written(at);
+            Ok(RedirectConfig { from, written })
+        });
+        Ok(TlsConfig {
+            certificate_written: written(&self.certificate),
+            key_written: written(&self.key),
+            certificate: origin.path("certificate", &self.certificate, folder)?,
+            key: origin.path("key", &self.key, folder)?,
+            redirect: redirect.transpose()?,
+        })
     }
 }

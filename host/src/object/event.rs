@@ -72,7 +72,7 @@ pub type Headers = Vec<(String, Vec<u8>)>;
 
 pub struct Request {
     pub method: String,
-    /// Absolute, as the client wrote it.
+    /// Absolute, as the client wrote it; what it did not encode is encoded.
     pub url: String,
     pub headers: Headers,
     pub body: Body,

@@ -6,6 +6,7 @@
 //!   stream has another length than it said, or it answers a request that broke
 //!   off, the transfer breaks too.
 //! * What waits for the client is counted.
+//! * What an object said before it broke off reaches the client, the head above all.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use crate::object::length::Length;
 /// An answer's body. The exchange ends with it.
 pub struct Body {
     content: Content,
-    _exchange: Exchange,
+    exchange: Exchange,
 }
 
 enum Content {
@@ -42,13 +43,15 @@ pub struct Streamed {
     length: Option<Length>,
     unsent: Arc<Unsent>,
     about: About,
+    /// Why it breaks off, once what was said before has been sent.
+    broken: Option<ObjectError>,
 }
 
 impl Body {
     pub fn none(exchange: Exchange) -> Body {
         Body {
             content: Content::None,
-            _exchange: exchange,
+            exchange,
         }
     }
 
@@ -57,10 +60,7 @@ impl Body {
             true => Content::None,
             false => Content::Whole(Chunk::new(bytes, exchange.vigil().unsent.clone())),
         };
-        Body {
-            content,
-            _exchange: exchange,
-        }
+        Body { content, exchange }
     }
 
     /// A stream; of so many bytes, if the object says so.
@@ -77,15 +77,43 @@ impl Body {
             length: promised.map(Length::new),
             unsent: exchange.vigil().unsent.clone(),
             about,
+            broken: None,
         };
         Body {
             content: Content::Stream(Box::new(streamed)),
-            _exchange: exchange,
+            exchange,
         }
     }
 }
 
 impl Streamed {
+    /// The next chunk, or why there is none: then hyper drops what it has yet to send, so
+    /// that waits.
+    fn poll_sendable(
+        &mut self,
+        cx: &mut Context<'_>,
+        exchange: &Exchange,
+    ) -> Poll<Option<Result<Chunk, ObjectError>>> {
+        if let Some(error) = self.broken.take() {
+            // HTTP/1 asks again when the socket takes something.
+            let vigil = exchange.vigil();
+            if vigil.is_http2() || !vigil.is_blocked() {
+                return Poll::Ready(Some(Err(error)));
+            }
+            self.broken = Some(error);
+            return Poll::Pending;
+        }
+        match ready!(self.poll_chunk(cx)) {
+            Some(Err(error)) => {
+                self.broken = Some(error);
+                // It sends what it has before it asks again.
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            chunk => Poll::Ready(chunk),
+        }
+    }
+
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk, ObjectError>>> {
         loop {
             if let Some(broken) = self.upload.broken() {
@@ -118,11 +146,12 @@ impl HttpBody for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Chunk>, ObjectError>>> {
-        if let Content::Stream(streamed) = &mut self.content {
-            let chunk = ready!(streamed.poll_chunk(cx));
+        let Body { content, exchange } = &mut *self;
+        if let Content::Stream(streamed) = content {
+            let chunk = ready!(streamed.poll_sendable(cx, exchange));
             return Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)));
         }
-        match std::mem::replace(&mut self.content, Content::None) {
+        match std::mem::replace(content, Content::None) {
             Content::Whole(chunk) => Poll::Ready(Some(Ok(Frame::data(chunk)))),
             _ => Poll::Ready(None),
         }

@@ -114,7 +114,7 @@ pub async fn hold(serving: Arc<Serving>, tcp: TcpStream, entry: Arc<Entry>) -> R
         let (serving, peer, entry) = (serving.clone(), peer, kept.clone());
         async move {
             let answer = match &serving.role {
-                Role::Redirect { port } => super::redirect::answer(&request, *port, &entry.vigil),
+                Role::Redirect { port } => super::redirect::answer(request, *port, &entry.vigil),
                 _ => serving.server.answer(request, &peer, &entry).await,
             };
             Ok::<_, Infallible>(answer)

@@ -15,7 +15,7 @@ use super::connection::{self, Http, Peer};
 use super::connections::{Connections, Entry};
 use super::proxies::Proxies;
 use super::tls::Tls;
-use super::{build_failure, request, static_file, upgrade};
+use super::{build_failure, request, static_file, target, upgrade};
 use crate::life::registry::Registry;
 use crate::limits::ServerLimits;
 use crate::object::event::Event;
@@ -76,10 +76,10 @@ pub struct Listener {
     pub role: Role,
 }
 
-/// Binds `address`; port 0 takes a free one.
-pub async fn bind(address: &str) -> Result<TcpListener> {
+/// Binds `address`, which is what `setting` says; port 0 takes a free one.
+pub async fn bind(address: &str, setting: &str) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address}; choose another address with --listen HOST:PORT")
+        format!("cannot listen on {address}; choose another address with {setting}")
     })
 }
 
@@ -137,7 +137,7 @@ impl Server {
 
     pub(super) async fn answer(
         &self,
-        request: hyper::Request<Incoming>,
+        mut request: hyper::Request<Incoming>,
         peer: &Peer,
         entry: &Arc<Entry>,
     ) -> hyper::Response<Body> {
@@ -145,6 +145,9 @@ impl Server {
         let exchange = vigil.begin(request.version(), request.method());
         if !vigil.unsent.has_room(1) {
             return answer::overloaded(self.shows_errors, exchange);
+        }
+        if let Err(refusal) = target::encode(request.uri_mut()) {
+            return answer::refusal(refusal, exchange);
         }
         let file = match &self.assets {
             Some(assets) => static_file::find(assets, &request).await,

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! listen ─► connections ─► connection ─► socket        bytes
-//!                              │ request ─► host, proxies, fields, upload
+//!                              │ request ─► target, host, proxies, fields, upload
 //!                              ▼
 //!                            object ─ upgrade ─► websocket
 //!                              │ answer ─► fields, body, unsent
@@ -35,6 +35,7 @@ mod redirect;
 mod request;
 mod socket;
 mod static_file;
+mod target;
 mod tls;
 mod unsent;
 mod upgrade;
@@ -42,4 +43,4 @@ mod upload;
 mod vigil;
 
 pub use self::listen::{Listener, Role, Server, bind};
-pub use self::tls::{Tls, TlsConfig};
+pub use self::tls::{RedirectConfig, Tls, TlsConfig};

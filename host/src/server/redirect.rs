@@ -8,19 +8,22 @@ use hyper::header::{HeaderValue, LOCATION};
 
 use super::answer::{Refusal, refusal, text};
 use super::body::Body;
-use super::host;
 use super::vigil::Vigil;
+use super::{host, target};
 
 /// The port that need not be written.
 const HTTPS_PORT: u16 = 443;
 
 /// The same address on `port`, for good and with the same method.
 pub fn answer(
-    request: &hyper::Request<Incoming>,
+    mut request: hyper::Request<Incoming>,
     port: u16,
     vigil: &Arc<Vigil>,
 ) -> hyper::Response<Body> {
     let exchange = vigil.begin(request.version(), request.method());
+    if let Err(refused) = target::encode(request.uri_mut()) {
+        return refusal(refused, exchange);
+    }
     let host = match host::of(request.version(), request.uri(), request.headers()) {
         Ok(host) => without_port(host),
         Err(why) => {

@@ -16,6 +16,8 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::written::Written;
+
 /// How often to look for new files.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
@@ -23,9 +25,17 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsConfig {
     pub certificate: PathBuf,
+    pub certificate_written: Written,
     pub key: PathBuf,
-    /// An address whose requests in plain HTTP are sent on to HTTPS.
-    pub redirect_from: Option<String>,
+    pub key_written: Written,
+    pub redirect: Option<RedirectConfig>,
+}
+
+/// An address whose requests in plain HTTP are sent on to HTTPS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedirectConfig {
+    pub from: String,
+    pub written: Written,
 }
 
 pub struct Tls {
@@ -74,26 +84,33 @@ impl Tls {
 }
 
 fn read(files: &TlsConfig) -> Result<ServerConfig> {
-    let certificates = CertificateDer::pem_file_iter(&files.certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .with_context(|| cannot_read("certificate", &files.certificate))?;
-    ensure!(
-        !certificates.is_empty(),
-        "tls.certificate: {} has no certificate; it must have the chain in PEM",
-        files.certificate.display()
-    );
-    let key =
-        PrivateKeyDer::from_pem_file(&files.key).with_context(|| cannot_read("key", &files.key))?;
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let (certificate_written, key_written) = (&files.certificate_written, &files.key_written);
+    let certificates = certificate_written.blamed(certificates(&files.certificate))?;
+    let key = PrivateKeyDer::from_pem_file(&files.key);
+    let key = key_written.blamed(key.with_context(|| cannot_read("key", &files.key)))?;
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(certificates, key)
         .with_context(|| {
             let (certificate, key) = (files.certificate.display(), files.key.display());
             format!("tls: {certificate} and {key} cannot be used together")
-        })?;
+        });
+    let mut config = certificate_written.blamed(config)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let certificates = CertificateDer::pem_file_iter(file)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .with_context(|| cannot_read("certificate", file))?;
+    ensure!(
+        !certificates.is_empty(),
+        "tls.certificate: {} has no certificate; it must have the chain in PEM",
+        file.display()
+    );
+    Ok(certificates)
 }
 
 fn cannot_read(what: &str, file: &Path) -> String {

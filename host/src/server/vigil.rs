@@ -177,6 +177,10 @@ impl Vigil {
         self.blocked_since_ms.load(Relaxed) != NEVER
     }
 
+    pub fn is_http2(&self) -> bool {
+        self.is_http2.load(Relaxed)
+    }
+
     pub fn look_every(&self) -> Duration {
         self.times.look_every()
     }

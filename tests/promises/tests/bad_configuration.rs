@@ -101,9 +101,9 @@ fn text_that_is_no_toml_is_named() {
     check("listen = [", 1, &[]);
     check("\n\n[classes.fixture\n", 3, &[]);
     let site = Site::configured("");
-    std::fs::write(site.config(), b"listen = \"\xff\xfe\"")
+    std::fs::write(site.config(), b"\nlisten = \"\xff\xfe\"")
         .expect("the configuration can be written");
-    site.refusal().names(&["abide.toml", "UTF-8"]);
+    site.refusal().names(&["abide.toml:2:", "UTF-8"]);
 }
 
 #[test]
@@ -492,4 +492,87 @@ fn a_data_folder_that_cannot_be_written_is_named_with_the_way_out() {
     // Writing to /sys is forbidden even to root.
     let site = Site::configured(&class()).with_data(Path::new("/sys/kernel"));
     site.refusal().names(&["/sys/kernel", "--data"]);
+}
+
+/// Checks that a server that has nothing but its configuration refuses it with this line
+/// and these words.
+#[track_caller]
+fn check_used(site: &Site, line: usize, words: &[&str]) {
+    let refusal = site.refusal_with(|command| {
+        let folder = site.folder().to_owned();
+        *command = std::process::Command::new(promises::abide());
+        command.arg("serve").current_dir(folder);
+        command.env("ABIDE_CACHE", promises::cache());
+    });
+    refusal.names(&[&format!("abide: abide.toml:{line}: ")]);
+    refusal.names(words);
+}
+
+#[test]
+fn what_fails_only_when_it_is_used_is_named_with_its_line() {
+    let check = |config: &str, line: usize, words: &[&str]| {
+        let site = Site::configured(&format!("listen = \"127.0.0.1:0\"\n{config}\n"));
+        let folder = site.folder();
+        let hall = smallest::Parts {
+            around: r#"(core module (@custom "durable-object:classes" "hall\n"))"#,
+            ..Default::default()
+        };
+        let large = smallest::Parts {
+            memory_pages: 100,
+            ..Default::default()
+        };
+        std::fs::write(folder.join("hall.wasm"), smallest::component(&hall)).expect("a file");
+        std::fs::write(folder.join("large.wasm"), smallest::component(&large)).expect("a file");
+        std::fs::write(folder.join("file"), "no object").expect("a file");
+        check_used(&site, line, words);
+    };
+    let class = "[classes.hall]\ncomponent = \"hall.wasm\"";
+    let component =
+        |file: &str| format!("[classes.a]\nhibernate = \"keep-memory\"\ncomponent = {file:?}");
+    check(
+        &component("no.wasm"),
+        4,
+        &["class \"a\"", "no.wasm", "No such file"],
+    );
+    check(
+        &component("file"),
+        4,
+        &["file is not a WebAssembly component"],
+    );
+    check(
+        &component("hall.wasm"),
+        4,
+        &["has no class \"a\", only hall"],
+    );
+    let little = format!(
+        "{}\nlimits = {{ memory_bytes_max = 1048576 }}",
+        component("large.wasm")
+    );
+    check(&little, 4, &["memory_bytes_max = 1048576"]);
+    check(
+        "[classes.a]\nsource = \"nowhere\"",
+        3,
+        &["class \"a\"", "nowhere"],
+    );
+    let gateway = format!("{class}\n[gateway]\ncomponent = \"no.wasm\"");
+    check(&gateway, 5, &["the gateway", "no.wasm"]);
+
+    let before = |setting: &str| format!("{setting}\n{class}");
+    check(&before("data = \"file\""), 2, &["file is not a directory"]);
+    check(
+        &before("data = \"file/below\""),
+        2,
+        &["cannot create", "file/below"],
+    );
+    let server = |setting: &str| before(&format!("[server]\n{setting}"));
+    check(
+        &server("process_memory_bytes_max = 2000000"),
+        3,
+        &["it serves anything"],
+    );
+
+    let holder = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let taken = holder.local_addr().expect("an address");
+    let site = Site::configured(&format!("listen = \"{taken}\"\n{class}\n"));
+    check_used(&site, 1, &[&taken.to_string(), "--listen"]);
 }

@@ -27,6 +27,44 @@ async fn the_object_sees_the_request_as_the_client_made_it() {
 }
 
 #[tokio::test]
+async fn text_in_a_target_is_encoded_as_in_urls() {
+    let site =
+        Site::fixture("[[routes]]\npath = \"/r%C3%A4ume/{name}/{*rest}\"\nclass = \"fixture\"");
+    let abide = site.serve();
+    let check = async |sent: &str, expected: &str| {
+        for protocol in [Protocol::Http1, Protocol::Http2] {
+            let answer = abide.ask(protocol, "GET", sent, whole("")).await;
+            assert_eq!(answer.expect("an answer").ok(), expected, "{protocol:?}");
+        }
+    };
+    let url = |rest: &str| format!("http://{}{rest}", abide.address());
+    let valid = url("/fixture/%C3%A4/url?%C3%B6=%F0%9F%98%80'");
+    check("/fixture/ä/url?ö=😀'", &valid).await;
+    check("/fixture/%C3%A4/url?%C3%B6=%F0%9F%98%80'", &valid).await;
+    check("/fixture/ä/name", "ä").await;
+    check("/räume/ä/url", &url("/r%C3%A4ume/%C3%A4/url")).await;
+    check("/räume/\"{x}\"/name", "\"{x}\"").await;
+
+    let curl = |version: &str| {
+        let mut command = std::process::Command::new("curl");
+        command.args(["-s", "-m", "20", version, &url("/fixture/ä/url?ö=😀'")]);
+        let output = command.output().expect("curl is installed");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    for version in ["--http1.1", "--http2-prior-knowledge"] {
+        // curl encodes too, in small letters.
+        let answer = curl(version);
+        assert!(answer.eq_ignore_ascii_case(&valid), "{version}: {answer}");
+    }
+    let broken = [
+        &b"GET /fixture/\xff/url HTTP/1.1\r\nhost: x\r\n"[..],
+        b"connection: close\r\n\r\n",
+    ];
+    let answer = Connection::exchange(&abide, broken.concat()).await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+}
+
+#[tokio::test]
 async fn headers_pass_as_they_are_repeated_ones_too() {
     let abide = Site::fixture("").serve();
     let mut request =

@@ -132,7 +132,10 @@ async fn what_was_applied_is_not_edited_moved_or_taken_away() {
         .names(&["abide.toml:9:", "\"v2\" was edited", RENAME]);
     site.configure(&config(&["chat", "room"], &[new]));
     site.refusal()
-        .names(&["\"v2\"", "is gone", "number 2", RENAME]);
+        .names(&["abide.toml:9: ", "\"v2\"", "is gone", "number 2", RENAME]);
+    site.configure(&config(&["chat"], &[rename]).replace("v1", "v2"));
+    site.refusal()
+        .names(&["abide.toml:6: ", "\"v1\"", "is gone", "number 1", new]);
     let swapped = config(&["chat", "room"], &[rename, new]);
     let swapped = swapped.replace("\"v1\"", "\"x\"");
     let swapped = swapped.replace("\"v2\"", "\"v1\"");
@@ -151,7 +154,7 @@ async fn data_from_before_there_were_migrations_is_renamed_too() {
     abide.kill();
     fs::remove_file(site.data().join("classes.toml")).expect("it was written");
     site.configure(&config(&["chat"], &[]));
-    site.refusal().names(&["class \"room\""]);
+    site.refusal().names(&["abide.toml:4: class \"room\""]);
     site.configure(&config(&["chat"], &[RENAME]));
     assert_eq!(site.serve().get("/chat/a/read").await.number(), 1);
 }

@@ -1,7 +1,7 @@
 //! Does a proxy that shares its connections among its clients give each its own answer?
 //!
-//! These tests need nginx and HAProxy (`apt-get install nginx-light haproxy`) and
-//! are run by name: `cargo test -p promises -- --ignored proxies`.
+//! These tests need nginx and HAProxy, which `tests/install-proxies` installs; `tests/all`
+//! runs them, or says at its end that it did not.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;

@@ -162,24 +162,40 @@ async fn plain_http_is_sent_on_to_tls() {
     );
     assert!(answer.starts_with("HTTP/1.1 308"), "{answer}");
     assert!(answer.contains(&format!("location: {to}\r\n")), "{answer}");
+
+    let taken = site.refusal();
+    taken.names(&["abide.toml:6: ", &port.to_string(), "with redirect_from"]);
+    let config = std::fs::read_to_string(site.config()).expect("it was written");
+    site.configure(&config.replace(&port.to_string(), "nonsense"));
+    let refusal = site.refusal();
+    refusal.names(&[
+        "abide.toml:6: ",
+        "redirect_from = \"nonsense\"",
+        "HOST:PORT",
+    ]);
 }
 
 #[tokio::test]
 async fn a_certificate_that_cannot_be_used_is_refused_at_start() {
     let site = Site::fixture(TLS);
-    site.refusal()
-        .names(&["tls.certificate", "certificate.pem"]);
+    let named = |line: usize, words: &[&str]| {
+        let refusal = site.refusal();
+        refusal.names(&[&format!("abide.toml:{line}: ")]);
+        refusal.names(words);
+    };
+    named(4, &["tls.certificate", "certificate.pem", "No such file"]);
     let one = rcgen::generate_simple_self_signed(["a.test".to_string()]).expect("a certificate");
     let other = rcgen::generate_simple_self_signed(["a.test".to_string()]).expect("a certificate");
     write(site.folder(), "", &one.signing_key.serialize_pem());
-    site.refusal().names(&["tls.certificate", "no certificate"]);
+    named(4, &["tls.certificate", "no certificate"]);
+    write(site.folder(), &one.cert.pem(), "no key");
+    named(5, &["tls.key", "key.pem"]);
     write(
         site.folder(),
         &one.cert.pem(),
         &other.signing_key.serialize_pem(),
     );
-    site.refusal()
-        .names(&["certificate.pem", "key.pem", "together"]);
+    named(4, &["certificate.pem", "key.pem", "together"]);
 }
 
 #[tokio::test]

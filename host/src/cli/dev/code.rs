@@ -8,8 +8,8 @@ use anyhow::{Error, Result};
 
 use crate::build::Failed;
 use crate::cli::run::{Loaded, Loader};
-use crate::config::{ClassConfig, Code};
-use crate::instance::component::{Component, World};
+use crate::config::{ClassConfig, Code, Config};
+use crate::instance::component::Component;
 use crate::life::class::{BuildFailure, Class};
 
 /// What came of the newest attempt to load each source folder and component file.
@@ -29,8 +29,9 @@ pub struct Declared {
 }
 
 impl Attempts {
-    pub async fn load(&mut self, code: &Code, world: World, loader: &Loader) {
-        let attempt = loader.load_code(code, world).await;
+    pub async fn load(&mut self, code: &Code, config: &Config, loader: &Loader) {
+        let attempt = loader.load_code(code, config.world_of(code)).await;
+        let attempt = config.written_of(code).blamed(attempt);
         match &attempt {
             Ok(loaded) => {
                 let declared = Declared {
@@ -81,7 +82,7 @@ impl Known {
                     component.check_class(&class.name, &class.limits).await?;
                     Ok(component)
                 };
-                let checked: Result<_> = checked.await;
+                let checked: Result<_> = class.written.blamed(checked.await);
                 match checked {
                     Ok(component) => {
                         self.component = Some(component.clone());

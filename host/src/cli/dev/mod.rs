@@ -88,9 +88,7 @@ impl Dev {
         let premises = Premises::take(&config, Purpose::Developing).await?;
         let (watch, codes) = self.watch(&config);
         for code in &codes {
-            attempts
-                .load(code, config.world_of(code), &self.loader)
-                .await;
+            attempts.load(code, &config, &self.loader).await;
         }
         // A component knows best which classes it has; they have one code.
         config = self.config(&attempts).unwrap_or(config);
@@ -194,8 +192,8 @@ impl Dev {
                 let code = &served.codes[group - 1];
                 let (path, meanwhile) = (code.path().display(), served.meanwhile(code));
                 tracing::info!(%path, "changed; building, {meanwhile} answers until that is done");
-                let world = served.config.world_of(code);
-                served.attempts.load(code, world, &self.loader).await;
+                let (attempts, config) = (&mut served.attempts, &served.config);
+                attempts.load(code, config, &self.loader).await;
             }
             served.watch_sources();
             match self.config(&served.attempts) {
@@ -205,7 +203,9 @@ impl Dev {
                         Err(error) => served.refuse(&error, registry),
                     }
                 }
-                Ok(_) => {
+                Ok(config) => {
+                    // Its lines may have moved.
+                    served.config = config;
                     served.update(&changed).await;
                     if !served.put_into(registry) {
                         tracing::info!("the code that answers is the same as before");
@@ -223,9 +223,7 @@ impl Dev {
         let (watch, codes) = self.watch(&config);
         let mut attempts = served.attempts.forgotten();
         for code in &codes {
-            attempts
-                .load(code, config.world_of(code), &self.loader)
-                .await;
+            attempts.load(code, &config, &self.loader).await;
         }
         // What it declares may not be what the one before it did.
         let config = self.config(&attempts).unwrap_or(config);

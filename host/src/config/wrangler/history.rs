@@ -9,6 +9,7 @@ use super::Reader;
 use super::bindings::Binding;
 use super::document::Node;
 use crate::storage::classes::{Changes, Migration, Renaming, Transfer};
+use crate::written::Written;
 
 /// How alike two names must be for one to be taken for the other, misspelt.
 const ALIKE: f64 = 0.8;
@@ -83,7 +84,7 @@ impl Reader<'_> {
             if let Some(other) = classes.migrations.iter().find(|it| it.tag == tag) {
                 let why = format!(
                     "there is another migration with this tag, {}; give this one a tag of its own",
-                    other.place
+                    other.written
                 );
                 return Err(wrong(why));
             }
@@ -113,7 +114,7 @@ impl Reader<'_> {
                 classes.made.insert(new.clone(), made);
             }
             classes.migrations.push(Migration {
-                place,
+                written: Written::at(place),
                 tag: tag.into(),
                 changes,
                 folder: folder.into(),

@@ -11,7 +11,6 @@ mod secrets;
 mod settings;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value as Json, json};
@@ -20,10 +19,11 @@ use self::bindings::Bound;
 use self::document::{Field, Mistake, Node};
 use super::classes::{ClassConfig, Code, hibernate_by_default};
 use super::environment::Process;
-use super::{Config, ConfigError, DATA, GATEWAY, LISTEN, Origin};
+use super::{Config, ConfigError, DATA, GATEWAY, LISTEN, Origin, Whereabouts};
 use crate::environment::Environment;
 use crate::limits::{Limits, ServerLimits};
 use crate::outbound::allowed::Allowed;
+use crate::written::Written;
 
 /// In the order in which wrangler looks for them.
 pub const FILE_NAMES: [&str; 3] = ["wrangler.json", "wrangler.jsonc", "wrangler.toml"];
@@ -50,8 +50,10 @@ pub struct Worker {
     pub settings: String,
     /// Where changes are looked for.
     pub watched: PathBuf,
-    /// A build of the project's own makes what is bundled.
-    pub has_own_build: bool,
+    /// Where that is named.
+    pub main_written: Written,
+    /// Where a build of the project's own is written, which makes what is bundled.
+    pub own_build: Option<Written>,
 }
 
 /// A class, and why the Worker must export it.
@@ -82,14 +84,7 @@ pub fn beside(folder: &Path, environment: Option<&str>) -> Vec<PathBuf> {
 }
 
 pub fn read(file: &Path, asked: &Asked) -> Result<Config, ConfigError> {
-    let text = fs::read_to_string(file).map_err(|error| {
-        let file = file.display();
-        ConfigError(format!("{file}: cannot read the configuration ({error})"))
-    })?;
-    let folder = match file.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
+    let (text, folder) = super::text_and_folder(file)?;
     parse(&text, file, folder, asked)
 }
 
@@ -234,7 +229,10 @@ impl<'a> Reader<'a> {
             .classes()
             .map(|name| json!({ "name": name, "sql": !history.is_key_value(name) }))
             .collect();
-        let settings = self.settings(&names, &bindings)?;
+        let at = |name: &str| self.inherited(name).map_or(self.root.at, |it| it.at);
+        let (main_at, end) = (at("main"), at("migrations"));
+        let build = self.inherited("build");
+        let settings = self.settings(folder, &names, &bindings)?;
         let worker = Worker {
             folder: folder.into(),
             main,
@@ -246,7 +244,7 @@ impl<'a> Reader<'a> {
                 })
                 .collect(),
             settings: settings.to_string(),
-            watched: match self.inherited("build") {
+            watched: match build {
                 None => folder.into(),
                 // What the project's own build writes must not have it run again.
                 Some(build) => {
@@ -254,7 +252,8 @@ impl<'a> Reader<'a> {
                     folder.join(said.unwrap_or("src"))
                 }
             },
-            has_own_build: self.inherited("build").is_some(),
+            main_written: Written::at(self.place(main_at)),
+            own_build: build.map(|build| Written::at(self.place(build.at))),
         };
         let class = |name: &str| ClassConfig {
             name: name.into(),
@@ -263,6 +262,8 @@ impl<'a> Reader<'a> {
             hibernate: hibernate_by_default(name),
             outbound: Allowed::public(),
             environment: environment.clone(),
+            // What goes wrong with it names the setting that it comes from.
+            written: Written::default(),
         };
         Ok(Config {
             listen: LISTEN.into(),
@@ -278,6 +279,10 @@ impl<'a> Reader<'a> {
             confirmed: Vec::new(),
             assets,
             notes,
+            whereabouts: Whereabouts {
+                end: Written::at(self.place(end)),
+                ..Whereabouts::default()
+            },
         })
     }
 

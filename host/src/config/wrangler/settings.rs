@@ -25,6 +25,7 @@ const BUNDLED: [&str; 8] = [
 impl Reader<'_> {
     pub(super) fn settings(
         &self,
+        folder: &Path,
         classes: &[Json],
         bindings: &BTreeMap<String, Json>,
     ) -> Result<Json, ConfigError> {
@@ -42,16 +43,43 @@ impl Reader<'_> {
                 "rules" => self.check_rules(node)?,
                 "minify" => self.check_truth(node, name)?,
                 "compatibility_flags" => drop(self.texts(Some(node), name)?),
+                // A build of the project's own may have yet to make it.
+                "tsconfig" if self.inherited("build").is_none() => {
+                    self.check_there(node, name, folder)?;
+                }
                 _ => drop(self.text(node, name)?),
             }
             settings.insert(name.into(), node.json());
         }
         if let Some(build) = self.inherited("build") {
+            if build.table().is_none() {
+                return Err(self.not(build, "build", "an object"));
+            }
+            if let Some(command) = build.get("command")
+                && command.text().is_none()
+            {
+                return Err(self.not(command, "build.command", "a text"));
+            }
+            if let Some(cwd) = build.get("cwd") {
+                self.check_there(cwd, "build.cwd", folder)?;
+            }
             let part = |name: &str| build.get(name).map(Node::json);
             let command = json!({ "command": part("command"), "cwd": part("cwd") });
             settings.insert("build".into(), command);
         }
         Ok(Json::Object(settings))
+    }
+
+    fn check_there(&self, node: &Node, name: &str, folder: &Path) -> Result<(), ConfigError> {
+        let text = node.text().ok_or_else(|| self.not(node, name, "a text"))?;
+        let path = folder.join(text);
+        match path.exists() {
+            true => Ok(()),
+            false => {
+                let message = format!("{name:?}: there is no {}", path.display());
+                Err(self.wrong(node.at, &message))
+            }
+        }
     }
 
     fn check_texts(&self, node: &Node, name: &str) -> Result<(), ConfigError> {

@@ -295,3 +295,43 @@ fn an_older_date_is_told_of_where_it_matters() {
         "{wrong}"
     );
 }
+
+#[test]
+fn what_fails_only_when_it_is_used_has_a_place() {
+    let config = read(&with("")).unwrap();
+    let main = &worker(&config).main_written;
+    assert_eq!(main.told("x"), "wrangler.jsonc:2:9: x");
+    let built = read(&with(r#""build": { "command": "make" },"#)).unwrap();
+    let own_build = worker(&built).own_build.as_ref().unwrap();
+    assert_eq!(own_build.told("x"), "wrangler.jsonc:5:10: x");
+    let end = config.whereabouts.end.told("x");
+    assert_eq!(end, "wrangler.jsonc:4:15: x");
+    assert_eq!(config.whereabouts.data.told("x"), "x");
+}
+
+#[test]
+fn a_build_that_cannot_run_is_refused() {
+    let refused = |rest: &str| read(&with(rest)).unwrap_err();
+    let check = |rest: &str, place: &str, part: &str| {
+        let message = refused(rest);
+        assert!(message.starts_with(place), "{message}");
+        assert!(message.contains(part), "{message}");
+    };
+    check(
+        r#""build": "make""#,
+        "wrangler.jsonc:5:10: ",
+        "\"build\" must be an object",
+    );
+    check(
+        r#""build": { "command": 3 }"#,
+        "wrangler.jsonc:5:23: ",
+        "\"build.command\" must be a text",
+    );
+    let cwd = r#""build": { "command": "make", "cwd": "nowhere" }"#;
+    check(cwd, "wrangler.jsonc:5:38: ", "nowhere");
+    check(
+        r#""tsconfig": "no.json""#,
+        "wrangler.jsonc:5:13: ",
+        "no.json",
+    );
+}

@@ -5,14 +5,16 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::written::Written;
+
 /// One step in the history of a configuration's classes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Migration {
     /// What tells it from all others, for ever.
     pub tag: String,
     pub changes: Changes,
-    /// File and line where it stands, for errors.
-    pub place: String,
+    /// Where it stands, for errors.
+    pub written: Written,
     /// What paths in it are relative to.
     pub folder: PathBuf,
 }
@@ -47,15 +49,6 @@ pub struct Transfer {
     pub from: String,
     pub to: String,
 }
-
-/// Where it stands does not matter: lines may come and go above it.
-impl PartialEq for Migration {
-    fn eq(&self, other: &Migration) -> bool {
-        (&self.tag, &self.changes) == (&other.tag, &other.changes)
-    }
-}
-
-impl Eq for Migration {}
 
 /// As it stands in a configuration.
 impl fmt::Display for Changes {

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use super::Home;
 use super::migration::{Migration, Renaming, Transfer};
 use super::record::{Applied, Arrival, Record};
+use crate::written::Written;
 
 /// What a server wants of a data directory.
 pub struct Wanted<'a> {
@@ -17,6 +18,8 @@ pub struct Wanted<'a> {
     /// Classes whose data may be deleted.
     pub confirmed: &'a [String],
     pub vanished: Vanished,
+    /// Where a class or a migration that is missing would stand.
+    pub end: &'a Written,
 }
 
 #[derive(Debug)]
@@ -72,29 +75,28 @@ impl Wanted<'_> {
             let tag = &applied.tag;
             let there = self.migrations.iter().find(|it| it.tag == *tag);
             let Some(there) = there else {
-                bail!(
+                let here = self.migrations.get(at).map_or(self.end, |it| &it.written);
+                bail!(here.told(format_args!(
                     "migration {tag:?} has been applied to this data and is gone from the \
                      configuration; put it back as number {} of [[migrations]]: {}",
                     at + 1,
                     applied.changes
-                );
+                )));
             };
             if there.changes != applied.changes {
-                bail!(
-                    "{}: migration {tag:?} was edited after it was applied to this data; write \
-                     it as it was, and the change as a new migration at the end; it was: {}",
-                    there.place,
+                bail!(there.written.told(format_args!(
+                    "migration {tag:?} was edited after it was applied to this data; write it as \
+                     it was, and the change as a new migration at the end; it was: {}",
                     applied.changes
-                );
+                )));
             }
             let here = &self.migrations[at];
             if here.tag != *tag {
-                bail!(
-                    "{}: migration {:?} stands before {tag:?}, which was applied to this data \
-                     before it; new migrations go to the end, and none changes its place",
-                    here.place,
+                bail!(here.written.told(format_args!(
+                    "migration {:?} stands before {tag:?}, which was applied to this data before \
+                     it; new migrations go to the end, and none changes its place",
                     here.tag
-                );
+                )));
             }
         }
         Ok(())
@@ -106,19 +108,18 @@ impl Wanted<'_> {
         record: &mut Record,
         objects: &impl Objects,
     ) -> Result<()> {
-        let (tag, place, changes) = (&migration.tag, &migration.place, &migration.changes);
+        let (tag, at, changes) = (&migration.tag, &migration.written, &migration.changes);
         for class in &changes.deleted_classes {
             let Some(home) = record.classes.remove(class) else {
                 continue;
             };
             let count = objects.count(&home, COUNTED_MAX)?;
             if count > 0 && !self.confirmed.contains(class) {
-                bail!(
-                    "{place}: migration {tag:?} deletes class {class:?}, of which {} data for \
-                     good; confirm that once with --confirm-delete {class}, or remove the \
-                     migration",
+                bail!(at.told(format_args!(
+                    "migration {tag:?} deletes class {class:?}, of which {} data for good; \
+                     confirm that once with --confirm-delete {class}, or remove the migration",
                     counted(count)
-                );
+                )));
             }
             record.leaving.push(home.folder.clone());
             record.spent.push(home.folder);
@@ -129,15 +130,20 @@ impl Wanted<'_> {
             .collect();
         for (renaming, home) in moved {
             let Renaming { from, to } = renaming;
-            let what = format!("{place}: migration {tag:?} renames class {from:?} to {to:?}");
-            move_in(to, home, record, objects).with_context(|| what)?;
+            let what = || {
+                at.told(format_args!(
+                    "migration {tag:?} renames class {from:?} to {to:?}"
+                ))
+            };
+            move_in(to, home, record, objects).with_context(what)?;
         }
         for transfer in &changes.transferred_classes {
             let Transfer { from, to, .. } = transfer;
             let from_data = migration.folder.join(&transfer.from_data);
             let shown = from_data.display();
-            let what =
-                format!("{place}: migration {tag:?} fetches class {from:?} from {shown} as {to:?}");
+            let what = at.told(format_args!(
+                "migration {tag:?} fetches class {from:?} from {shown} as {to:?}"
+            ));
             let there = objects.elsewhere(&from_data, from);
             let there = there.with_context(|| what.clone())?;
             let home = Home {
@@ -178,12 +184,12 @@ impl Wanted<'_> {
                 record.classes.remove(&class);
                 continue;
             }
-            let text = format!(
+            let text = self.end.told(format_args!(
                 "class {class:?}, of which {} data, is gone from the configuration; put it back, \
                  or write a further [[migrations]] with a tag and renamed_classes = \
                  [{{ from = {class:?}, to = \"…\" }}] or deleted_classes = [{class:?}]",
                 counted(count)
-            );
+            ));
             match self.vanished {
                 Vanished::Refused => bail!(text),
                 Vanished::Kept => warnings.push(text),

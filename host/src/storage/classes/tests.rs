@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::*;
+use crate::written::Written;
 
 /// A data directory, and what a configuration says of it.
 struct World {
@@ -14,6 +15,7 @@ struct World {
     data: Arc<DataDir>,
     migrations: Vec<Migration>,
     confirmed: Vec<String>,
+    end: Written,
 }
 
 impl World {
@@ -24,6 +26,7 @@ impl World {
             folder,
             migrations: Vec::new(),
             confirmed: Vec::new(),
+            end: Written::at("abide.toml:99"),
         }
     }
 
@@ -31,7 +34,7 @@ impl World {
         self.migrations.push(Migration {
             tag: tag.into(),
             changes,
-            place: format!("abide.toml:{}", self.migrations.len() + 1),
+            written: Written::at(format!("abide.toml:{}", self.migrations.len() + 1)),
             folder: self.folder.path().into(),
         });
     }
@@ -42,6 +45,7 @@ impl World {
             migrations: &self.migrations,
             confirmed: &self.confirmed,
             vanished,
+            end: &self.end,
         }
     }
 
@@ -319,6 +323,7 @@ fn a_class_comes_from_another_data_directory_with_its_key() {
         folder: other,
         migrations: Vec::new(),
         confirmed: Vec::new(),
+        end: Written::default(),
     };
     left.has(&["user"], &["user"]);
     left.has(&["room", "user"], &["room.2", "user"]);
