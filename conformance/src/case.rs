@@ -59,6 +59,8 @@ pub enum SocketAct {
     Drops,
     /// The connection ends without a Close.
     IsDropped,
+    /// No Close comes back: the connection ends without one, or stands still.
+    IsUnanswered,
 }
 
 /// One request to one object.

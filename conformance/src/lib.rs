@@ -14,7 +14,7 @@ pub mod host;
 mod parse;
 pub mod pattern;
 pub mod run;
-mod socket;
+pub mod socket;
 
 use std::path::{Path, PathBuf};
 

@@ -106,7 +106,7 @@ fn last_event(case: &mut Case) -> Result<&mut Event> {
 }
 
 /// `client LABEL sends VALUE`, `receives PATTERN`, `closes [CODE [REASON]]`,
-/// `is closed CODE REASON`, `drops`, `is dropped`
+/// `is closed CODE REASON`, `drops`, `is dropped`, `is unanswered`
 fn on_socket(line: usize, statement: &str, rest: &str) -> Result<OnSocket> {
     let (socket, rest) = split_word(rest);
     let (verb, mut rest) = split_word(rest);
@@ -134,7 +134,8 @@ fn on_socket(line: usize, statement: &str, rest: &str) -> Result<OnSocket> {
                     reason: text_pattern(&mut rest)?,
                 },
                 "dropped" => SocketAct::IsDropped,
-                other => bail!("a socket is closed or dropped, not {other:?}"),
+                "unanswered" => SocketAct::IsUnanswered,
+                other => bail!("a socket is closed, dropped or unanswered, not {other:?}"),
             }
         }
         other => bail!("a client does not {other:?}"),

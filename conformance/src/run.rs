@@ -31,7 +31,7 @@ impl Lacks {
         self.0.contains(&case.topic) || case.needs.iter().any(|need| self.0.contains(need))
     }
 
-    fn numbers(&self) -> Numbers {
+    pub fn numbers(&self) -> Numbers {
         let loose = self.0.iter().any(|word| word == "exact-integers");
         if loose {
             Numbers::Loose
@@ -134,7 +134,8 @@ fn send(event: &Event, host: &Host, names: &Names) -> Result<Sent> {
     Ok(sent)
 }
 
-fn address_of(event: &Event, names: &Names) -> Result<Address> {
+/// Which object the event is for.
+pub fn address_of(event: &Event, names: &Names) -> Result<Address> {
     let text = |value| match names.expand(value)? {
         Value::String(text) => Ok(text),
         other => bail!("{other} is not a text"),
@@ -146,7 +147,8 @@ fn address_of(event: &Event, names: &Names) -> Result<Address> {
     })
 }
 
-fn steps_of(event: &Event, names: &Names) -> Result<Value> {
+/// The steps of the event, as they travel.
+pub fn steps_of(event: &Event, names: &Names) -> Result<Value> {
     let mut steps = Vec::new();
     for step in &event.steps {
         let script = names
@@ -181,7 +183,8 @@ fn note(index: usize, event: &Event, verdict: Result<()>, failures: &mut String)
     }
 }
 
-fn check(event: &Event, answer: Answer, names: &mut Names, lacks: &Lacks) -> Result<()> {
+/// Is this the answer that the event must have?
+pub fn check(event: &Event, answer: Answer, names: &mut Names, lacks: &Lacks) -> Result<()> {
     let results = match (&event.ending, answer) {
         (Ending::Answer, Answer::Results(results)) => results,
         (Ending::Answer, Answer::Failure { status, kind, text }) => {
@@ -318,7 +321,7 @@ pub(crate) fn shortened(text: &str) -> String {
 }
 
 /// A word that no other run of a case uses, so that each has objects of its own.
-fn token() -> String {
+pub fn token() -> String {
     static RUNS: AtomicU64 = AtomicU64::new(0);
     format!(
         "c{:016x}",

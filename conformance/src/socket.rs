@@ -1,6 +1,7 @@
 //! A client's end of a WebSocket: what it does and what it sees.
 
 use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -14,6 +15,9 @@ use crate::run::shortened;
 
 /// What a frame without a code stands for.
 const NO_CODE: u16 = 1005;
+
+/// A Close would have been answered by then.
+const UNANSWERED: Duration = Duration::from_millis(500);
 
 pub struct Socket(WebSocket<TcpStream>);
 
@@ -56,6 +60,16 @@ impl Socket {
                 Seen::End => {}
                 other => bail!("it {}", other.shown()),
             },
+            SocketAct::IsUnanswered => {
+                let deadline = self.0.get_ref().read_timeout()?;
+                self.0.get_ref().set_read_timeout(Some(UNANSWERED))?;
+                let seen = self.next();
+                self.0.get_ref().set_read_timeout(deadline)?;
+                match seen? {
+                    Seen::Nothing | Seen::End => {}
+                    other => bail!("it {}", other.shown()),
+                }
+            }
         }
         Ok(())
     }
@@ -73,9 +87,7 @@ impl Socket {
                 }
                 Ok(Message::Close(None)) => Seen::Close(NO_CODE, String::new()),
                 Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => continue,
-                Err(tungstenite::Error::Io(error)) if is_late(&error) => {
-                    bail!("it saw nothing for too long")
-                }
+                Err(tungstenite::Error::Io(error)) if is_late(&error) => Seen::Nothing,
                 Err(_) => Seen::End,
             });
         }
@@ -87,6 +99,8 @@ enum Seen {
     Message(Value),
     Close(u16, String),
     End,
+    /// Nothing came for as long as it waits.
+    Nothing,
 }
 
 impl Seen {
@@ -95,6 +109,7 @@ impl Seen {
             Seen::Message(message) => format!("received {}", shown(message)),
             Seen::Close(code, reason) => format!("was closed with {code} {reason:?}"),
             Seen::End => "was dropped".into(),
+            Seen::Nothing => "saw nothing for too long".into(),
         }
     }
 }
@@ -104,8 +119,8 @@ fn is_late(error: &std::io::Error) -> bool {
     matches!(error.kind(), TimedOut | WouldBlock)
 }
 
-/// Steps travel as text.
-fn message(value: Value) -> Result<Message> {
+/// What is sent to an object. Steps travel as text.
+pub fn message(value: Value) -> Result<Message> {
     Ok(match on_the_wire(value) {
         Value::String(text) => Message::text(text),
         steps @ Value::Array(_) => Message::text(steps.to_string()),
@@ -128,7 +143,7 @@ fn bytes(digits: &str) -> Result<Vec<u8>> {
 }
 
 /// Where results are expected, a text is read as such.
-fn seen_as(pattern: &Value, got: &Value) -> Value {
+pub fn seen_as(pattern: &Value, got: &Value) -> Value {
     let results = match (pattern, got) {
         (Value::Array(_), Value::String(text)) => serde_json::from_str(text).ok(),
         _ => None,

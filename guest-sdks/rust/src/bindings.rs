@@ -1,7 +1,7 @@
 //! What `wit/` says, as Rust types: generated, and nothing else.
 //!
-//! Each optional handler has a world of its own, so that a component exports only
-//! those that its classes implement.
+//! Each handler has a world of its own, so that a component exports only those that its
+//! classes implement, and a gateway nothing of an object.
 #![allow(missing_docs, reason = "the contract documents itself")]
 
 wit_bindgen::generate!({
@@ -10,7 +10,6 @@ wit_bindgen::generate!({
         world object {
             include durable:object/imports@0.1.0;
             export durable:object/lifecycle@0.1.0;
-            export durable:object/fetch-handler@0.1.0;
         }
     ",
     path: "../../wit",
@@ -29,6 +28,25 @@ wit_bindgen::generate!({
         "durable:object/websockets@0.1.0/message": crate::websocket::Message,
     },
 });
+
+pub mod fetch {
+    wit_bindgen::generate!({
+        inline: "
+            package durable-object:fetches;
+            world fetches { export durable:object/fetch-handler@0.1.0; }
+        ",
+        path: "../../wit",
+        world: "durable-object:fetches/fetches",
+        runtime_path: "::durable_object::__private::wit_bindgen::rt",
+        pub_export_macro: true,
+        export_macro_name: "export_fetch_in",
+        default_bindings_module: "durable_object::__private::bindings::fetch",
+        with: {
+            "durable:object/types@0.1.0": crate::bindings::durable::object::types,
+            "durable:object/types@0.1.0/error-flags": crate::error::ErrorFlags,
+        },
+    });
+}
 
 pub mod alarm {
     wit_bindgen::generate!({
@@ -89,7 +107,17 @@ pub mod web_sockets {
     });
 }
 
-/// Exports an optional handler of a component.
+/// Exports a handler of a component.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_fetch {
+    ($component:ident) => {
+        $crate::__private::bindings::fetch::export_fetch_in!(
+            $component with_types_in $crate::__private::bindings::fetch
+        );
+    };
+}
+
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export_alarm {
@@ -121,6 +149,6 @@ macro_rules! __export_web_sockets {
 }
 
 pub use {
-    __export_alarm as export_alarm, __export_calls as export_calls,
+    __export_alarm as export_alarm, __export_calls as export_calls, __export_fetch as export_fetch,
     __export_web_sockets as export_web_sockets,
 };

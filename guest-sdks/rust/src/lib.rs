@@ -51,6 +51,7 @@ pub mod bindings;
 mod body;
 mod error;
 mod export;
+mod gateway;
 mod host;
 mod kv;
 mod object;
@@ -106,6 +107,9 @@ pub use durable_object_macros::FromRow;
 /// durable_object::export!(Counter); // Counter implements AlarmHandler
 /// # fn main() {}
 /// ```
+///
+/// A [`Gateway`] stands first. With classes it is the one before them, without it is one
+/// for the objects of other components.
 ///
 /// With several, the class name chooses. A host knows the names without a
 /// configuration; an object of a class that is not listed cannot start:
@@ -168,11 +172,12 @@ pub use durable_object_macros::export;
 /// ```
 pub use durable_object_macros::methods;
 pub use error::{Error, Result};
+pub use gateway::{Gateway, Objects};
 pub use http;
 pub use kv::{Entry, Kv, ListOptions};
 pub use object::{AlarmHandler, AlarmInfo, CallHandler, DurableObject, WebSocketHandler};
 pub use request::{Caller, RequestExt};
-pub use rpc::{Arguments, Call, Function, Payload, Reference};
+pub use rpc::{Arguments, ByteStream, Call, Function, Payload, Reference};
 pub use sql::{Cursor, FromRow, FromValue, Params, Row, Rows, Sql, ToValue, Value};
 pub use state::{Limits, State};
 pub use storage::Storage;
@@ -206,11 +211,11 @@ pub type Response = http::Response<Body>;
 pub mod __private {
     #[cfg(not(all(feature = "testing", not(target_family = "wasm"))))]
     pub use crate::bindings::{
-        self, export_alarm, export_calls, export_object, export_web_sockets,
+        self, export_alarm, export_calls, export_fetch, export_object, export_web_sockets,
     };
     #[cfg(not(all(feature = "testing", not(target_family = "wasm"))))]
     pub use crate::export::Component;
-    pub use crate::export::{Classes, Started, start};
+    pub use crate::export::{Classes, Front, Started, front, start};
     pub use wit_bindgen;
 }
 

@@ -1,16 +1,22 @@
 //! Method calls between objects: what they carry, and what answers them.
 //!
-//! Values are CBOR by serde. A [`Reference`] in them is a tag around an index; the
-//! references themselves travel beside the CBOR, so they are collected while a value
+//! Values are CBOR by serde. A [`Reference`] or a [`ByteStream`] in them is a tag around
+//! an index; they themselves travel beside the CBOR, so they are collected while a value
 //! is written and handed out while it is read.
 
+mod beside;
 mod payload;
 mod reference;
+mod stream;
 
 pub use payload::{Arguments, Payload};
 pub use reference::{Function, Reference};
+pub use stream::ByteStream;
 #[cfg(not(all(feature = "testing", not(target_family = "wasm"))))]
-pub(crate) use reference::{Held, Theirs, call_mine, release_mine};
+pub(crate) use {
+    beside::Beside,
+    reference::{Held, Theirs, call_mine, release_mine},
+};
 
 use crate::{Caller, Error, Result};
 use serde::de::DeserializeOwned;

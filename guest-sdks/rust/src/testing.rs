@@ -11,8 +11,13 @@
 //! themselves, reach each other, and whose alarms and sockets come to their handlers.
 //!
 //! Time is virtual: a [`sleep`](crate::sleep) takes none, and moves
-//! [`now`](crate::now). Limits and refused statements are not checked, events are not
-//! held back by sections, and nobody's caller leaves.
+//! [`now`](crate::now).
+//!
+//! What a host promises holds here too, and the same cases prove it, but for this: limits
+//! and refused statements of SQL are not checked, what an object writes is kept at once,
+//! also when it is reset in the same turn, events are not held back by sections, and
+//! nobody's caller leaves. A panic is one of the test, and so is
+//! [`abort`](crate::State::abort) of an object that the test drives itself.
 //!
 //! ```
 //! use durable_object::{DurableObject, Request, Response, Result, State, testing};

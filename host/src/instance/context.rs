@@ -175,6 +175,15 @@ impl Context {
         Ok(())
     }
 
+    /// The constructor has ended. A section that it has left open goes on holding back
+    /// the events that its calls must not wait for.
+    pub fn started(&mut self) {
+        let starting = self.starting.take();
+        if let (Some(starting), Some(first)) = (starting, self.sections.first_mut()) {
+            *first = starting;
+        }
+    }
+
     /// What holds back other events now, for longest.
     pub fn section(&self) -> Option<&Arc<Section>> {
         self.starting.as_ref().or(self.sections.first())

@@ -7,6 +7,7 @@ use component_snapshot::runtime::{Accessors, Awake, Restoring};
 use wasmtime::Store;
 use wasmtime::component::Accessor;
 
+use super::chains;
 use super::component::Component;
 use super::context::{Context, ObjectParts};
 use super::end::{EndReason, Ended};
@@ -153,17 +154,22 @@ async fn construct(
     if let Some(lifecycle) = &instance.handlers.lifecycle {
         let end = store.data().end.clone();
         store.data_mut().starting = Some(Section::of(&store.data().parts.identity));
-        let call = async |accessor: &Accessor<Context>| match lifecycle.call_start(accessor).await {
-            Ok(Ok(())) => Ok(()),
-            // Decided at once, so that the turn that failed is not committed.
-            Ok(Err(error)) => Err(end.decide(EndReason::of_all(error.into()))),
-            Err(trap) => Err(trap),
+        // Who waits for the first event waits for the constructor.
+        let chain = store.data().parts.inbox.first_chain();
+        let start = lifecycle.func_start();
+        let call = async |accessor: &Accessor<Context>| {
+            match chains::call(accessor, start, chain.clone(), ()).await {
+                Ok((Ok(()),)) => Ok(()),
+                // Decided at once, so that the turn that failed is not committed.
+                Ok((Err(error),)) => Err(end.decide(EndReason::of_all(error.into()))),
+                Err(trap) => Err(trap),
+            }
         };
         let work = store.run_concurrent(call);
         if let Err(error) = drive(steering, pace, async { work.await? }).await {
             return Err((error, instance.store));
         }
-        store.data_mut().starting = None;
+        store.data_mut().started();
     }
     Ok(instance)
 }

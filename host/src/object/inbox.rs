@@ -9,6 +9,7 @@ use futures::task::AtomicWaker;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use super::chain::Chain;
 use super::error::ObjectError;
 use super::event::{Event, Happening};
 use super::firing::Firing;
@@ -99,6 +100,13 @@ impl Inbox {
             Happening::Alarm(firing) => Some(firing.clone()),
             _ => None,
         }
+    }
+
+    /// The callers of the next event.
+    pub fn first_chain(&self) -> Chain {
+        let mailbox = self.mailbox.lock();
+        let first = mailbox.first();
+        first.map(|event| event.chain.clone()).unwrap_or_default()
     }
 
     /// Closes the mailbox for good, unless an event waits.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt};
 use hyper::body::{Body as _, Incoming};
+use hyper::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use tokio::time::{Instant, Sleep};
 
 use super::Running;
@@ -27,6 +28,10 @@ pub async fn of(
     running: Running,
 ) -> Result<Response, ObjectError> {
     let (mut head, body) = response.into_parts();
+    if head.headers.contains_key(TRANSFER_ENCODING) {
+        // The chunks count (RFC 9112, 6.3).
+        head.headers.remove(CONTENT_LENGTH);
+    }
     without_connection(&mut head.headers);
     let fields = head.headers.iter();
     let headers = fields.map(|(name, value)| (name.as_str().into(), value.as_bytes().into()));

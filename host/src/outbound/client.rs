@@ -1,4 +1,8 @@
 //! Sends one request and waits for the head of its answer.
+//!
+//! A connection that was kept may be closed by its server in the moment in which it is
+//! used again. What can be sent twice without harm goes once more then, on a connection
+//! of its own.
 
 use std::error::Error;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,6 +11,7 @@ use std::time::Duration;
 
 use hyper::Uri;
 use hyper::body::Incoming;
+use hyper::http::Extensions;
 use hyper::rt::Executor;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
@@ -14,8 +19,8 @@ use hyper_util::rt::TokioTimer;
 use tokio::sync::OnceCell;
 
 use super::allowed::Allowed;
-use super::connect::{Connector, NoConnection};
-use super::hop::Hop;
+use super::connect::{Connector, HasAnswered, NoConnection};
+use super::hop::{Content, Hop};
 use super::roots;
 use super::sent::Sent;
 use crate::object::error::ObjectError;
@@ -36,11 +41,33 @@ const HEADERS_MAX: usize = 1_000;
 /// The connections of a class, which only its own objects use: what one class may reach
 /// another may not.
 pub struct Clients {
+    /// On connections that are kept for other requests.
+    kept: Client,
+    /// Each on a connection of its own.
+    fresh: Client,
+    /// The same for upgrades, which only HTTP/1.1 has.
+    upgrading: Client,
+}
+
+struct Client {
     connector: Connector,
+    kept_max: usize,
+    has_http2: bool,
     plain: OnceLock<legacy::Client<Connector, Sent>>,
     secure: OnceCell<legacy::Client<HttpsConnector<Connector>, Sent>>,
-    /// For upgrades, which only HTTP/1.1 has.
-    upgrading: OnceCell<legacy::Client<HttpsConnector<Connector>, Sent>>,
+}
+
+/// Why there is no answer.
+enum NoAnswer {
+    /// A connection that had answered before has ended instead of answering.
+    Closed(ObjectError),
+    Other(ObjectError),
+}
+
+impl From<ObjectError> for NoAnswer {
+    fn from(error: ObjectError) -> NoAnswer {
+        NoAnswer::Other(error)
+    }
 }
 
 /// Where hyper spawns what it needs.
@@ -58,17 +85,21 @@ where
 
 impl Clients {
     pub fn new(allowed: Arc<Allowed>) -> Clients {
+        let connector = Connector::new(allowed);
         Clients {
-            connector: Connector::new(allowed),
-            plain: OnceLock::new(),
-            secure: OnceCell::new(),
-            upgrading: OnceCell::new(),
+            kept: Client::new(&connector, KEPT_MAX, true),
+            fresh: Client::new(&connector, 0, true),
+            upgrading: Client::new(&connector, 0, false),
         }
     }
 
     /// Sends the request; its body is spent then, if it was a stream.
     pub async fn send(&self, hop: &mut Hop) -> Result<hyper::Response<Incoming>, ObjectError> {
-        self.send_by(hop, &self.secure).await
+        let answer = match self.kept.send(hop).await {
+            Err(NoAnswer::Closed(_)) if may_be_sent_again(hop) => self.fresh.send(hop).await,
+            answer => answer,
+        };
+        answer.map_err(NoAnswer::into_error)
     }
 
     /// The same for a request that asks for an upgrade.
@@ -76,21 +107,38 @@ impl Clients {
         &self,
         hop: &mut Hop,
     ) -> Result<hyper::Response<Incoming>, ObjectError> {
-        self.send_by(hop, &self.upgrading).await
+        let answer = self.upgrading.send(hop).await;
+        answer.map_err(NoAnswer::into_error)
+    }
+}
+
+impl NoAnswer {
+    fn into_error(self) -> ObjectError {
+        match self {
+            NoAnswer::Closed(error) | NoAnswer::Other(error) => error,
+        }
+    }
+}
+
+impl Client {
+    fn new(connector: &Connector, kept_max: usize, has_http2: bool) -> Client {
+        Client {
+            connector: connector.clone(),
+            kept_max,
+            has_http2,
+            plain: OnceLock::new(),
+            secure: OnceCell::new(),
+        }
     }
 
-    async fn send_by(
-        &self,
-        hop: &mut Hop,
-        secure: &OnceCell<legacy::Client<HttpsConnector<Connector>, Sent>>,
-    ) -> Result<hyper::Response<Incoming>, ObjectError> {
+    async fn send(&self, hop: &mut Hop) -> Result<hyper::Response<Incoming>, NoAnswer> {
         let moved_ms = Arc::new(AtomicU64::new(clock::now_ms()));
         let mut request = hyper::Request::new(Sent::take(&mut hop.content, moved_ms.clone()));
         *request.method_mut() = hop.method.clone();
         *request.uri_mut() = uri(hop)?;
         *request.headers_mut() = hop.headers.clone();
         let response = match hop.url.scheme() {
-            "https" => self.secure(secure).await?.request(request),
+            "https" => self.secure().await?.request(request),
             _ => self.plain().request(request),
         };
         let response = tokio::select! {
@@ -98,50 +146,91 @@ impl Clients {
             () = silence(&moved_ms) => {
                 let seconds = HEAD_MS_MAX / 1_000;
                 let message = format!("{} did not answer for {seconds} s", hop.origin());
-                return Err(ObjectError::unavailable(message));
+                return Err(ObjectError::unavailable(message).into());
             }
         };
-        response.map_err(|error| failure(&error, hop))
+        let response = response.map_err(|error| match has_answered(&error) && is_end(&error) {
+            true => NoAnswer::Closed(failure(&error, hop)),
+            false => NoAnswer::Other(failure(&error, hop)),
+        })?;
+        if let Some(connection) = response.extensions().get::<HasAnswered>() {
+            connection.set();
+        }
+        Ok(response)
     }
 
     fn plain(&self) -> &legacy::Client<Connector, Sent> {
         self.plain
-            .get_or_init(|| builder().build(self.connector.clone()))
+            .get_or_init(|| self.builder().build(self.connector.clone()))
     }
 
-    async fn secure<'a>(
+    async fn secure(
         &self,
-        cell: &'a OnceCell<legacy::Client<HttpsConnector<Connector>, Sent>>,
-    ) -> Result<&'a legacy::Client<HttpsConnector<Connector>, Sent>, ObjectError> {
-        let client = cell.get_or_try_init(async || {
+    ) -> Result<&legacy::Client<HttpsConnector<Connector>, Sent>, ObjectError> {
+        let client = self.secure.get_or_try_init(async || {
             let connector = HttpsConnectorBuilder::new()
                 .with_tls_config(roots::config().await?)
                 .https_only();
-            let connector = match std::ptr::eq(cell, &self.upgrading) {
+            let connector = match self.has_http2 {
                 true => connector
-                    .enable_http1()
-                    .wrap_connector(self.connector.clone()),
-                false => connector
                     .enable_all_versions()
                     .wrap_connector(self.connector.clone()),
+                false => connector
+                    .enable_http1()
+                    .wrap_connector(self.connector.clone()),
             };
-            Ok(builder().build(connector))
+            Ok(self.builder().build(connector))
         });
         client.await
     }
+
+    fn builder(&self) -> legacy::Builder {
+        let mut builder = legacy::Client::builder(Workers);
+        builder
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(KEEP)
+            .pool_max_idle_per_host(self.kept_max)
+            .http1_max_buf_size(HEAD_BYTES_MAX)
+            .http1_max_headers(HEADERS_MAX)
+            .http2_max_header_list_size(HEAD_BYTES_MAX as u32);
+        builder
+    }
 }
 
-fn builder() -> legacy::Builder {
-    let mut builder = legacy::Client::builder(Workers);
-    builder
-        .timer(TokioTimer::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(KEEP)
-        .pool_max_idle_per_host(KEPT_MAX)
-        .http1_max_buf_size(HEAD_BYTES_MAX)
-        .http1_max_headers(HEADERS_MAX)
-        .http2_max_header_list_size(HEAD_BYTES_MAX as u32);
-    builder
+/// May the server get this twice? It may have taken it before it closed (RFC 9110, 9.2.2).
+fn may_be_sent_again(hop: &Hop) -> bool {
+    hop.method.is_idempotent() && matches!(hop.content, Content::None | Content::Whole(_))
+}
+
+/// Did its connection answer other requests before?
+fn has_answered(error: &legacy::Error) -> bool {
+    let mut extensions = Extensions::new();
+    if let Some(connection) = error.connect_info() {
+        connection.get_extras(&mut extensions);
+    }
+    let connection = extensions.get::<HasAnswered>();
+    connection.is_some_and(HasAnswered::is_set)
+}
+
+/// Has the connection ended, rather than having brought nonsense?
+fn is_end(error: &legacy::Error) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<hyper::Error>()
+            && (error.is_incomplete_message() || error.is_canceled() || error.is_closed())
+        {
+            return true;
+        }
+        if let Some(error) = error.downcast_ref::<h2::Error>() {
+            return error.is_io() || error.is_go_away();
+        }
+        if error.is::<std::io::Error>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// Ends when the server has neither taken something nor answered for too long.

@@ -6,6 +6,7 @@ use std::future::{Ready, ready};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -139,6 +140,7 @@ impl Connector {
         let stream = connector.call(uri).await;
         Ok(Socket {
             stream: stream.map_err(|error| NoConnection::Failed(error.into()))?,
+            has_answered: HasAnswered::default(),
             _counted: [of_class, of_all],
         })
     }
@@ -177,12 +179,27 @@ impl Service<Name> for Found {
 /// A connection, which counts until it is closed.
 pub struct Socket {
     stream: TokioIo<TcpStream>,
+    has_answered: HasAnswered,
     _counted: [OwnedSemaphorePermit; 2],
+}
+
+/// Goes with a connection: whether an answer has come by it.
+#[derive(Clone, Default)]
+pub struct HasAnswered(Arc<AtomicBool>);
+
+impl HasAnswered {
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl Connection for Socket {
     fn connected(&self) -> Connected {
-        self.stream.connected()
+        self.stream.connected().extra(self.has_answered.clone())
     }
 }
 

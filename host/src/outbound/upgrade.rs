@@ -69,7 +69,7 @@ pub fn granted(
     let upgraded = hyper::upgrade::on(&mut response);
     let terms = Terms {
         role: Role::Client,
-        deflates: false,
+        deflate: None,
         ping: PING,
         send: SEND,
     };

@@ -28,7 +28,7 @@ use crate::limits::ServerLimits;
 use crate::object::error::ObjectError;
 use crate::object::event::Response;
 use crate::object::socket::line::End;
-use crate::websocket::{self, Connection, Role, Terms};
+use crate::websocket::{self, Agreed, Connection, Role, Terms};
 use crate::workers;
 
 const VERSION: &str = "13";
@@ -39,7 +39,7 @@ const KEY_LENGTH: usize = 24;
 pub struct Handshake {
     accept: HeaderValue,
     /// The extension that the server answers to, if any.
-    extension: Option<HeaderValue>,
+    extension: Option<Agreed>,
 }
 
 /// The client's end, until the object has answered.
@@ -86,7 +86,7 @@ pub fn asked(head: &Parts) -> Result<Option<Handshake>, Refusal> {
     let extension = websocket::negotiate(offers);
     Ok(Some(Handshake {
         accept: value(websocket::accept_key(key.as_bytes())),
-        extension: extension.map(value),
+        extension,
     }))
 }
 
@@ -151,7 +151,7 @@ pub fn answer(
     headers.insert(SEC_WEBSOCKET_ACCEPT, upgrade.handshake.accept.clone());
     headers.remove(SEC_WEBSOCKET_EXTENSIONS);
     if let Some(extension) = &upgrade.handshake.extension {
-        headers.insert(SEC_WEBSOCKET_EXTENSIONS, extension.clone());
+        headers.insert(SEC_WEBSOCKET_EXTENSIONS, value(extension.answer.clone()));
     }
     begin(upgrade, entry.clone(), limits);
     let mut answer = hyper::Response::new(Body::none(asked.exchange));
@@ -164,7 +164,7 @@ pub fn answer(
 fn begin(upgrade: Upgrade, entry: Arc<Entry>, limits: &ServerLimits) {
     let terms = Terms {
         role: Role::Server,
-        deflates: upgrade.handshake.extension.is_some(),
+        deflate: upgrade.handshake.extension.as_ref().map(|it| it.deflate),
         ping: Duration::from_millis(limits.websocket_ping_ms),
         send: Duration::from_millis(limits.send_timeout_ms),
     };

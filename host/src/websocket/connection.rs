@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use super::Role;
+use super::deflate::Deflate;
 use super::held::{self, Held};
 use super::incoming::{Heard as OfPeer, Incoming, Violation};
 use super::outgoing::Outgoing;
@@ -46,8 +47,8 @@ const NO_MEMORY: &str = "the server has no memory left";
 #[derive(Clone, Copy)]
 pub struct Terms {
     pub role: Role,
-    /// Are messages compressed?
-    pub deflates: bool,
+    /// How messages are compressed, if they are.
+    pub deflate: Option<Deflate>,
     /// A peer that was silent for so long is asked whether it is there, and gone if
     /// it is silent for as long again.
     pub ping: Duration,
@@ -109,8 +110,8 @@ where
             stream,
             end,
             stops,
-            incoming: Incoming::new(terms.role, terms.deflates),
-            outgoing: Outgoing::new(terms.role, terms.deflates),
+            incoming: Incoming::new(terms.role, terms.deflate.is_some()),
+            outgoing: Outgoing::new(terms.role, terms.deflate),
             terms,
             rest,
             arrived: None,

@@ -2,6 +2,8 @@
 //! one message to the next, so that a socket at rest keeps nothing.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
@@ -21,8 +23,12 @@ const AT_ONCE_BYTES_MAX: usize = 16 * 1024;
 /// The result grows in such steps.
 const STEP_BYTES: usize = 16 * 1024;
 
+/// The windows that the library compresses with, as logarithms to the base of two.
+const WINDOW_BITS: RangeInclusive<u8> = 9..=15;
+
 thread_local! {
-    static COMPRESS: RefCell<Compress> = RefCell::new(Compress::new(Compression::fast(), false));
+    /// One for each size of the window, once a client has asked for it.
+    static COMPRESS: RefCell<BTreeMap<u8, Compress>> = const { RefCell::new(BTreeMap::new()) };
     static DECOMPRESS: RefCell<Decompress> = RefCell::new(Decompress::new(false));
 }
 
@@ -33,18 +39,40 @@ pub enum Fault {
     TooLarge,
 }
 
+/// What a client's offer was accepted as.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Agreed {
+    pub answer: String,
+    pub deflate: Deflate,
+}
+
+/// How messages to a client are compressed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Deflate {
+    window_bits: u8,
+}
+
+impl Default for Deflate {
+    fn default() -> Deflate {
+        Deflate {
+            window_bits: *WINDOW_BITS.end(),
+        }
+    }
+}
+
 /// What to answer to a client's offers, if one of them can be kept.
-pub fn negotiate<'a>(offers: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub fn negotiate<'a>(offers: impl IntoIterator<Item = &'a str>) -> Option<Agreed> {
     let mut offers = offers.into_iter().flat_map(|value| value.split(','));
     offers.find_map(accept)
 }
 
-fn accept(offer: &str) -> Option<String> {
+fn accept(offer: &str) -> Option<Agreed> {
     let mut words = offer.split(';').map(str::trim);
     if words.next() != Some(NAME) {
         return None;
     }
     let mut seen = Vec::new();
+    let mut wanted = None;
     for word in words {
         let (name, value) = match word.split_once('=') {
             Some((name, value)) => (name.trim(), Some(value.trim().trim_matches('"'))),
@@ -53,10 +81,13 @@ fn accept(offer: &str) -> Option<String> {
         let bits = value.map(|value| value.parse::<u8>().ok().filter(|_| !value.starts_with('0')));
         let can_be_kept = match (name, bits) {
             ("server_no_context_takeover" | "client_no_context_takeover", None) => true,
+            // Any window of the client's can be read.
             ("client_max_window_bits", None) => true,
             ("client_max_window_bits", Some(Some(bits))) => (8..=15).contains(&bits),
-            // A smaller window is not offered by the library.
-            ("server_max_window_bits", Some(Some(bits))) => bits == 15,
+            ("server_max_window_bits", Some(Some(bits))) => {
+                wanted = Some(bits);
+                WINDOW_BITS.contains(&bits)
+            }
             _ => false,
         };
         if !can_be_kept || seen.contains(&name) {
@@ -64,18 +95,23 @@ fn accept(offer: &str) -> Option<String> {
         }
         seen.push(name);
     }
-    Some(format!(
-        "{NAME}; server_no_context_takeover; client_no_context_takeover"
-    ))
+    let mut answer = format!("{NAME}; server_no_context_takeover; client_no_context_takeover");
+    let mut deflate = Deflate::default();
+    if let Some(window_bits) = wanted {
+        // Who accepts the offer says so (RFC 7692, 7.1.2.1).
+        answer += &format!("; server_max_window_bits={window_bits}");
+        deflate = Deflate { window_bits };
+    }
+    Some(Agreed { answer, deflate })
 }
 
 /// The message in its smaller shape, if that is worth it.
-pub fn compress(message: &[u8]) -> Option<Vec<u8>> {
+pub fn compress(message: &[u8], how: Deflate) -> Option<Vec<u8>> {
     let bytes = message.len();
     if !(COMPRESSED_BYTES_MIN..=COMPRESSED_BYTES_MAX).contains(&bytes) {
         return None;
     }
-    let compress = || COMPRESS.with_borrow_mut(|compress| deflate(compress, message));
+    let compress = || deflate(message, how);
     let small = match bytes > AT_ONCE_BYTES_MAX {
         true => watch::apart(compress),
         false => compress(),
@@ -83,8 +119,17 @@ pub fn compress(message: &[u8]) -> Option<Vec<u8>> {
     small.filter(|small| small.len() < bytes)
 }
 
+fn deflate(message: &[u8], Deflate { window_bits }: Deflate) -> Option<Vec<u8>> {
+    COMPRESS.with_borrow_mut(|all| {
+        let compress = all.entry(window_bits).or_insert_with(|| {
+            Compress::new_with_window_bits(Compression::fast(), false, window_bits)
+        });
+        deflate_by(compress, message)
+    })
+}
+
 /// None if it does not end as it must.
-fn deflate(compress: &mut Compress, message: &[u8]) -> Option<Vec<u8>> {
+fn deflate_by(compress: &mut Compress, message: &[u8]) -> Option<Vec<u8>> {
     compress.reset();
     let mut small = Vec::with_capacity(message.len() / 2 + 16);
     loop {
@@ -147,8 +192,31 @@ mod tests {
         Some("permessage-deflate; server_no_context_takeover; client_no_context_takeover");
 
     fn check(offers: &[&str], expected: Option<&str>) {
-        let answer = negotiate(offers.iter().copied());
-        assert_eq!(answer.as_deref(), expected, "{offers:?}");
+        let agreed = negotiate(offers.iter().copied());
+        let answer = agreed.as_ref().map(|agreed| agreed.answer.as_str());
+        assert_eq!(answer, expected, "{offers:?}");
+    }
+
+    #[test]
+    fn who_wants_smaller_windows_gets_them() {
+        for bits in 9..=15 {
+            let offer = format!("permessage-deflate; server_max_window_bits={bits}");
+            let agreed = negotiate([offer.as_str()]).unwrap();
+            let answer = format!("{}; server_max_window_bits={bits}", ANSWER.unwrap());
+            assert_eq!(agreed.answer, answer);
+            // What comes again after the window cannot be left out.
+            let mut noise = 1u32;
+            let mut next = || {
+                noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (noise >> 24) as u8
+            };
+            let once: Vec<u8> = (0..1 << bits).map(|_| next()).collect();
+            let small = deflate(&[&once[..], &once].concat(), agreed.deflate).unwrap();
+            assert!(small.len() > 2 * once.len() - 50, "{bits}: {}", small.len());
+            let back =
+                DECOMPRESS.with_borrow_mut(|it| inflate(it, &[&small[..], &END].concat(), 1 << 20));
+            assert!(back.unwrap() == [&once[..], &once].concat());
+        }
     }
 
     #[test]
@@ -159,7 +227,6 @@ mod tests {
             &["x-webkit-deflate-frame, permessage-deflate;server_no_context_takeover"],
             ANSWER,
         );
-        check(&["permessage-deflate; server_max_window_bits=15"], ANSWER);
         check(
             &["permessage-deflate; client_max_window_bits=\"8\""],
             ANSWER,
@@ -167,14 +234,15 @@ mod tests {
         check(
             &[
                 "x",
-                "permessage-deflate; server_max_window_bits=9, permessage-deflate",
+                "permessage-deflate; server_max_window_bits=8, permessage-deflate",
             ],
             ANSWER,
         );
         for refused in [
             "",
             "permessage",
-            "permessage-deflate; server_max_window_bits=10",
+            "permessage-deflate; server_max_window_bits=8",
+            "permessage-deflate; server_max_window_bits=16",
             "permessage-deflate; server_max_window_bits",
             "permessage-deflate; client_max_window_bits=7",
             "permessage-deflate; client_max_window_bits=16",
@@ -218,9 +286,7 @@ mod tests {
             let mut letters = random(length);
             letters.iter_mut().for_each(|byte| *byte &= 63);
             for message in [vec![b'a'; length], random(length), letters] {
-                let small = COMPRESS
-                    .with_borrow_mut(|it| deflate(it, &message))
-                    .unwrap();
+                let small = deflate(&message, Deflate::default()).unwrap();
                 let back = DECOMPRESS.with_borrow_mut(|it| {
                     let whole = [&small[..], &END].concat();
                     inflate(it, &whole, 1 << 20)
@@ -228,10 +294,10 @@ mod tests {
                 assert!(back.unwrap() == message, "{length}");
             }
         }
-        assert_eq!(compress(&[b'a'; 255]), None);
-        assert!(compress(&[b'a'; 256]).unwrap().len() < 20);
+        assert_eq!(compress(&[b'a'; 255], Deflate::default()), None);
+        assert!(compress(&[b'a'; 256], Deflate::default()).unwrap().len() < 20);
         assert_eq!(
-            compress(&random(10_000)),
+            compress(&random(10_000), Deflate::default()),
             None,
             "it does not become smaller"
         );
@@ -243,7 +309,7 @@ mod tests {
             let whole = [small, &END].concat();
             DECOMPRESS.with_borrow_mut(|it| inflate(it, &whole, max))
         };
-        let bomb = COMPRESS.with_borrow_mut(|it| deflate(it, &vec![0; 10 << 20]));
+        let bomb = deflate(&vec![0; 10 << 20], Deflate::default());
         let bomb = bomb.unwrap();
         assert!(bomb.len() < 200_000, "{}", bomb.len());
         assert_eq!(inflate(&bomb, 1 << 20), Err(Fault::TooLarge));

@@ -25,7 +25,7 @@ mod outgoing;
 mod utf8;
 
 pub use self::connection::{Connection, Terms};
-pub use self::deflate::negotiate;
+pub use self::deflate::{Agreed, negotiate};
 pub use tungstenite::handshake::client::generate_key as new_key;
 pub use tungstenite::handshake::derive_accept_key as accept_key;
 

@@ -6,7 +6,7 @@
 use std::io::IoSlice;
 
 use super::Role;
-use super::deflate;
+use super::deflate::{self, Deflate};
 use super::frame::{self, BINARY, CLOSE, Head, PING, PONG, TEXT};
 use crate::object::socket::{Close, Message};
 use tungstenite::protocol::frame::coding::OpCode;
@@ -18,7 +18,7 @@ const BUFFERED_BYTES: usize = 16 * 1024;
 
 pub struct Outgoing {
     role: Role,
-    deflates: bool,
+    deflate: Option<Deflate>,
     buffer: Vec<u8>,
     /// A payload that comes after the buffer.
     payload: Vec<u8>,
@@ -27,10 +27,10 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    pub fn new(role: Role, deflates: bool) -> Outgoing {
+    pub fn new(role: Role, deflate: Option<Deflate>) -> Outgoing {
         Outgoing {
             role,
-            deflates,
+            deflate,
             buffer: Vec::new(),
             payload: Vec::new(),
             written: 0,
@@ -51,10 +51,9 @@ impl Outgoing {
             Message::Text(text) => (TEXT, text.into_bytes()),
             Message::Binary(bytes) => (BINARY, bytes),
         };
-        let small = match self.deflates {
-            true => deflate::compress(&payload),
-            false => None,
-        };
+        let small = self
+            .deflate
+            .and_then(|how| deflate::compress(&payload, how));
         let is_small = small.is_some();
         self.frame(opcode, is_small, small.unwrap_or(payload));
     }
@@ -132,7 +131,7 @@ mod tests {
             Message::Text("long".repeat(10_000)),
             Message::Binary(vec![7; 300]),
         ];
-        let mut outgoing = Outgoing::new(role, deflates);
+        let mut outgoing = Outgoing::new(role, deflates.then(Deflate::default));
         let other = match role {
             Role::Server => Role::Client,
             Role::Client => Role::Server,

@@ -335,6 +335,27 @@ export async function pairsWithinAnObject() {
   same([got, code, reason], [["hello!"], 4000, "enough"]);
 }
 
+export async function socketsThatDoNotConnect() {
+  // Nobody may connect there.
+  const socket = new WebSocket("ws://127.0.0.1:9/");
+  const events = [];
+  for (const type of ["open", "error", "close"]) socket.addEventListener(type, (event) => events.push(`${type} ${event.code}`));
+  await new Promise((resolve) => socket.addEventListener("close", resolve));
+  same([events, socket.readyState], [["error undefined", "close 1006"], WebSocket.CLOSED]);
+  socket.send("hello");
+  socket.close();
+  socket.close(4000, "enough");
+  const error = await failure(() => socket.close(1));
+  same([error.name, error.message], ["InvalidAccessError", "Invalid WebSocket close code: 1."]);
+
+  const early = new WebSocket("ws://127.0.0.1:9/");
+  early.close(4000, "enough");
+  early.close();
+  early.send("hello");
+  await new Promise((resolve) => early.addEventListener("close", resolve));
+  same(early.readyState, WebSocket.CLOSED);
+}
+
 export async function socketsBetweenObjects({ env: { sockets } }) {
   const { webSocket, status } = await sockets.getByName("far").fetch("http://sockets/", { headers: { Upgrade: "websocket" } });
   same(status, 101);

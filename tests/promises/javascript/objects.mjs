@@ -12,6 +12,14 @@ export class Objects extends DurableObject {
   label = "not to be called";
   kept = null;
 
+  constructor(ctx, env) {
+    super(ctx, env);
+    if (ctx.id.name !== "called-back-too-early") return;
+    ctx.blockConcurrencyWhile(async () => {
+      this.refusal = await this.other().apply((value) => value, 1).catch((error) => error.message);
+    });
+  }
+
   async fetch(request) {
     const url = new URL(request.url);
     const route = url.pathname.split("/").slice(3).join("/");
@@ -76,6 +84,8 @@ export class Objects extends DurableObject {
       case "busy":
         await busy(this, url.searchParams.get("with"));
         return new Response("ok");
+      case "refusal":
+        return new Response(this.refusal);
       case "unread":
         return new Response("not read");
     }
@@ -206,6 +216,7 @@ export class Sockets extends DurableObject {
 
   async fetch(request) {
     const url = new URL(request.url);
+    if (url.searchParams.has("left")) return this.#left();
     const pair = new WebSocketPair();
     const [client, server] = Object.values(pair);
     if (url.searchParams.has("plain")) {
@@ -241,6 +252,20 @@ export class Sockets extends DurableObject {
 
   async webSocketClose(socket, code, reason) {
     for (const other of this.ctx.getWebSockets()) if (other !== socket) other.send(`gone ${code} ${reason}`);
+    this.last = socket;
     socket.close(code, reason);
+  }
+
+  // What can be done with a socket whose client has left.
+  #left() {
+    let sent = "said to nobody";
+    try {
+      this.last.send("nobody hears this");
+    } catch (error) {
+      sent = error.message;
+    }
+    this.last.close(1000, "again");
+    const { since } = this.last.deserializeAttachment();
+    return new Response(`${this.last.readyState} ${since.getTime()} ${sent}`);
   }
 }

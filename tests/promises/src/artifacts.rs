@@ -94,6 +94,18 @@ pub fn gateway() -> PathBuf {
     COMPONENT.get_or_init(|| component("gateway")).clone()
 }
 
+/// The component of `front/`.
+pub fn front() -> PathBuf {
+    static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
+    COMPONENT.get_or_init(|| component("front")).clone()
+}
+
+/// The component of `front-alone/`.
+pub fn front_alone() -> PathBuf {
+    static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
+    COMPONENT.get_or_init(|| component("front-alone")).clone()
+}
+
 /// The component of `foreign-clock/`.
 pub fn foreign_clock() -> PathBuf {
     static COMPONENT: OnceLock<PathBuf> = OnceLock::new();

@@ -40,6 +40,13 @@ impl Elsewhere {
                     }
                     let _ = tcp.write_all(text.as_bytes()).await;
                     count.fetch_sub(1, Ordering::Relaxed);
+                    if text.contains("\r\nx-keep: 1\r\n")
+                        && let Some(request) = read(&mut tcp).await
+                    {
+                        all.lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .push(request);
+                    }
                 });
             }
         });
@@ -74,6 +81,13 @@ pub fn answer(status: u16, headers: &str, body: &str) -> String {
     format!(
         "HTTP/1.1 {status} Word\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
     )
+}
+
+/// An answer with a body, after which the connection is kept until another request comes
+/// by it, which gets no answer.
+pub fn kept_answer(body: &str) -> String {
+    let length = body.len();
+    format!("HTTP/1.1 200 OK\r\nx-keep: 1\r\ncontent-length: {length}\r\n\r\n{body}")
 }
 
 /// A whole request: its head, and what comes after it, as far as it says how much.

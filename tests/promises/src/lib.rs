@@ -28,8 +28,8 @@ mod websocket;
 
 pub use abide::{Abide, Refusal, start};
 pub use artifacts::{
-    abide, alarm_clock, cache, fixture, foreign_clock, gateway, javascript, javascript_gateway,
-    probe, workspace,
+    abide, alarm_clock, cache, fixture, foreign_clock, front, front_alone, gateway, javascript,
+    javascript_gateway, probe, workspace,
 };
 pub use client::{Answer, Body, BodySender, Client, Protocol, Stream, chunks, whole};
 pub use connection::Connection;

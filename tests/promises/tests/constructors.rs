@@ -4,7 +4,7 @@ use futures::FutureExt;
 use futures::StreamExt;
 use futures::future::join_all;
 use futures::stream::FuturesUnordered;
-use promises::Site;
+use promises::{Site, probe};
 
 #[tokio::test]
 async fn events_wait_for_a_slow_constructor() {
@@ -124,4 +124,33 @@ async fn constructors_that_run_for_long_do_not_keep_other_objects_from_beginning
         assert_eq!(abide.get(&newcomer).await.number(), 1);
     }
     assert!(counting.next().now_or_never().is_none(), "one has begun");
+}
+
+#[tokio::test]
+async fn constructors_that_call_each_other_in_a_circle_are_told_at_once() {
+    let probe = probe();
+    let abide = Site::configured(&format!(
+        "show_errors = true\ndata = \"data\"\n[classes.probe]\ncomponent = {probe:?}"
+    ))
+    .serve();
+    for (name, other) in [("a", "b"), ("b", "c"), ("c", "a")] {
+        let call = format!(r#"["stubs.run", "probe", {{"name": "{other}"}}, [["state.name"]]]"#);
+        let steps = format!(r#"[["start-with", [{call}]]]"#);
+        abide.post(&format!("/probe/{name}"), steps).await.ok();
+        let over = abide.post(&format!("/probe/{name}"), r#"[["abort"]]"#);
+        assert_eq!(over.await.status, 500);
+    }
+    let begin = std::time::Instant::now();
+    let results = abide.post("/probe/a", r#"[["start-results"]]"#).await.ok();
+    // The one that came round was refused, and what it was asked for the others can tell.
+    assert_eq!(results, r#"[[["b"]]]"#);
+    let results = abide.post("/probe/c", r#"[["start-results"]]"#).await.ok();
+    assert!(
+        results.contains("would have waited for itself"),
+        "{results}"
+    );
+    assert!(
+        begin.elapsed().as_secs() < 20,
+        "nobody waited for a time-out"
+    );
 }

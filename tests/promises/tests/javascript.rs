@@ -44,6 +44,7 @@ checks! {
     calls_carry_requests_and_responses: "messagesInCalls",
     a_stub_is_fetched: "fetchOfAnother",
     a_pair_of_sockets_connects_code_with_itself: "pairsWithinAnObject",
+    a_socket_that_does_not_connect_is_closed_without_a_word: "socketsThatDoNotConnect",
     a_socket_connects_objects: "socketsBetweenObjects",
     too_many_tags_are_refused: "tooManyTags",
     sections_lie_in_each_other: "sections",
@@ -225,6 +226,19 @@ async fn soak_a_hundred_thousand_calls_leave_an_instance_no_larger() {
     );
 }
 
+#[tokio::test]
+async fn a_function_of_a_constructor_cannot_be_called_before_its_end() {
+    let abide = Site::javascript("").serve();
+    let refusal = abide
+        .get("/objects/called-back-too-early/refusal")
+        .await
+        .ok();
+    assert!(
+        refusal.contains("would have waited for itself"),
+        "{refusal}"
+    );
+}
+
 async fn socket(abide: &Abide, query: &str) -> WebSocket {
     WebSocket::open(abide, &format!("/sockets/room/{query}")).await
 }
@@ -253,6 +267,29 @@ async fn a_socket_hibernates_and_keeps_its_attachment_and_tags() {
     assert!(matches!(ada.next().await, Said::Close(4002, reason) if reason == "bye"));
     bob.send("close").await;
     assert!(matches!(bob.next().await, Said::Close(4001, reason) if reason == "as you wish"));
+}
+
+#[tokio::test]
+async fn what_is_said_to_a_client_that_has_left_is_said_to_nobody() {
+    let abide = Site::javascript("").serve();
+    let mut ada = socket(&abide, "").await;
+    assert_eq!(ada.text().await, "of 1");
+    let mut bob = socket(&abide, "").await;
+    assert_eq!(bob.text().await, "of 2");
+    let mut eve = socket(&abide, "").await;
+    assert_eq!(eve.text().await, "of 3");
+    // The object has answered its close, or it could not.
+    ada.close(4002, "bye").await;
+    assert_eq!(bob.text().await, "gone 4002 bye");
+    // The handler has ended once the next event is answered.
+    assert_eq!(bob.ask("tags").await, "all none");
+    let left = abide.get("/sockets/room/?left").await.ok();
+    assert_eq!(left, "3 0 Can't call WebSocket send() after close().");
+    drop(eve);
+    assert!(bob.text().await.starts_with("gone 1006 "));
+    assert_eq!(bob.ask("tags").await, "all none");
+    let left = abide.get("/sockets/room/?left").await.ok();
+    assert_eq!(left, "3 0 said to nobody");
 }
 
 #[tokio::test]

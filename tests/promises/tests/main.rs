@@ -35,6 +35,7 @@ mod patience;
 mod power_loss;
 mod proxies;
 mod references;
+mod rust_sdk;
 mod slow_clients;
 mod socket_crowds;
 mod socket_ends;

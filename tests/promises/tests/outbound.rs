@@ -1,6 +1,6 @@
 //! Where do the requests of objects go, and where do they not?
 
-use promises::elsewhere::answer;
+use promises::elsewhere::{answer, kept_answer};
 use promises::{Abide, Elsewhere, Protocol, Site, until, whole};
 
 use crate::gates::A_WHILE;
@@ -28,6 +28,11 @@ async fn out(abide: &Abide, request: &str) -> promises::Answer {
 #[track_caller]
 fn is_refused(answer: &promises::Answer, text: &str) {
     answer.is_error("exception", text);
+}
+
+#[track_caller]
+fn is_refused_of(answer: &promises::Answer, text: &str) {
+    answer.is_error("unavailable", text);
 }
 
 #[tokio::test]
@@ -72,6 +77,97 @@ async fn bodies_are_streamed_both_ways() {
         "it was a stream"
     );
     assert!(heard.iter().filter(|byte| **byte == b'x').count() >= 500_000);
+}
+
+/// The lines that were heard first.
+fn heard(elsewhere: &Elsewhere) -> Vec<String> {
+    let heard = elsewhere.heard().into_iter();
+    heard
+        .map(|request| request.lines().next().unwrap_or_default().into())
+        .collect()
+}
+
+#[tokio::test]
+async fn what_may_be_sent_twice_is_when_its_connection_was_just_closed() {
+    let elsewhere = Elsewhere::answering(|_| kept_answer("hello")).await;
+    let abide = may_reach(&elsewhere).serve();
+    let port = elsewhere.port();
+    for (method, body) in [("GET", ""), ("PUT", "\n\nx"), ("DELETE", "")] {
+        let before = heard(&elsewhere).len();
+        let ask = |path| format!("{method} http://127.0.0.1:{port}/{path}{body}");
+        // The connection of an earlier method is kept, but nobody answers there.
+        out(&abide, &ask("1")).await.ok();
+        let sent = heard(&elsewhere).len() - before;
+        out(&abide, &ask("2")).await.ok();
+        let all = heard(&elsewhere);
+        let line = format!("{method} /2 HTTP/1.1");
+        assert_eq!(&all[before + sent..], [line.clone(), line], "{all:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_may_not_be_sent_twice_is_not() {
+    let elsewhere = Elsewhere::answering(|_| kept_answer("hello")).await;
+    let abide = may_reach(&elsewhere).serve();
+    let port = elsewhere.port();
+    let ask = format!("POST http://127.0.0.1:{port}/1");
+    out(&abide, &ask).await.ok();
+    is_refused_of(&out(&abide, &ask).await, "no answer of");
+    assert_eq!(heard(&elsewhere).len(), 2);
+    // Nor is a stream, which is gone, or what has broken a connection of its own.
+    out(&abide, &format!("GET http://127.0.0.1:{port}/1"))
+        .await
+        .ok();
+    let path = format!("/fixture/a/out-echo?method=PUT&port={port}&path=x");
+    let body = whole(vec![b'x'; 500_000]);
+    let answer = abide.ask(Protocol::Http1, "POST", &path, body).await;
+    is_refused_of(&answer.expect("an answer"), "no answer of");
+    assert_eq!(heard(&elsewhere).len(), 4);
+    let silent = Elsewhere::answering(|_| " ".into()).await;
+    let abide = may_reach(&silent).serve();
+    let answer = out(&abide, &format!("GET http://127.0.0.1:{}/", silent.port())).await;
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert_eq!(heard(&silent).len(), 1);
+}
+
+#[tokio::test]
+async fn a_length_and_chunks_are_never_said_together() {
+    let elsewhere = Elsewhere::answering(|request| {
+        let body = match request.starts_with("GET") {
+            true => "5\r\nhello\r\n0\r\n\r\n",
+            false => return answer(200, "", request),
+        };
+        format!(
+            "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n{body}"
+        )
+    })
+    .await;
+    let abide = may_reach(&elsewhere).serve();
+    let port = elsewhere.port();
+    // An answer that says both has chunks, and its length is passed to nobody.
+    let answer = out(&abide, &format!("GET http://127.0.0.1:{port}/")).await;
+    assert_eq!(answer.ok(), "hello");
+    assert_eq!(answer.header("content-length"), None, "{answer:?}");
+    // A request that says both has what its body has.
+    let both = "content-length: 3\ntransfer-encoding: chunked";
+    let request = format!("POST http://127.0.0.1:{port}/\n{both}\n\nhello");
+    let heard = out(&abide, &request).await.ok().to_lowercase();
+    assert!(heard.contains("content-length: 5\r\n"), "{heard}");
+    assert!(!heard.contains("transfer-encoding"), "{heard}");
+    let fields = "content-length:500000|transfer-encoding:chunked";
+    for (fields, has_chunks) in [(fields, false), ("transfer-encoding:chunked", true)] {
+        let path = format!("/fixture/a/out-echo?port={port}&path=x&header={fields}");
+        let body = whole(vec![b'x'; 500_000]);
+        let heard = abide.ask(Protocol::Http1, "POST", &path, body).await;
+        let heard = heard.expect("an answer").text().to_lowercase();
+        let head = heard.split("\r\n\r\n").next().unwrap_or_default();
+        assert_eq!(
+            head.contains("content-length: 500000"),
+            !has_chunks,
+            "{head}"
+        );
+        assert_eq!(head.contains("transfer-encoding"), has_chunks, "{head}");
+    }
 }
 
 #[tokio::test]

@@ -41,6 +41,8 @@ export class WebSocket extends EventTarget {
   #tags = [];
   #attachment = null;
   #allowsHalfOpen = false;
+  #saidClose = false;
+  #isOver = false; // its end was told
   #handlers = {};
   url = null;
   protocol = "";
@@ -97,8 +99,21 @@ export class WebSocket extends EventTarget {
     return socket.#line === null ? [...socket.#tags] : asking(() => sockets.tags(socket.#line));
   }
 
+  // Its end was told. Code may keep it, and say what nobody hears.
   static forget(line) {
+    const socket = byLine.get(line);
     byLine.delete(line);
+    if (socket === undefined) return;
+    if (socket.#mode === "hibernating") {
+      try {
+        [socket.#tags, socket.#attachment] = [sockets.tags(line), sockets.attachment(line)];
+      } catch {
+        // A reset has dropped it.
+      }
+    }
+    socket.#line = null;
+    socket.#state = WebSocket.CLOSED;
+    socket.#isOver = true;
   }
 
   // Those accepted with hibernation that have no line yet, the newest first.
@@ -166,7 +181,11 @@ export class WebSocket extends EventTarget {
     return STATES[sockets.readyState(this.#line)];
   }
 
+  // Of a socket that was never connected nobody hears anything, and a hibernating one of which the
+  // other end has left is told to nobody either, as at Cloudflare.
   send(message) {
+    if (this.#mode === null && this.#state >= WebSocket.CLOSING) return;
+    if (this.#mode === "hibernating" && this.#isOver && !this.#saidClose) return;
     if (this.#mode === null) {
       if (this.#state === WebSocket.CONNECTING) throw new DOMException("WebSocket is not open yet.", "InvalidStateError");
       throw new TypeError("You must call accept() on this WebSocket before sending messages.");
@@ -184,12 +203,14 @@ export class WebSocket extends EventTarget {
   close(code, reason) {
     const number = code === undefined || code === null ? null : Number(code);
     const text = reason === undefined ? "" : String(reason).toWellFormed();
-    if (this.#mode === null && this.#state !== WebSocket.CONNECTING) {
+    if (this.#mode === null && this.#state === WebSocket.OPEN) {
       throw new TypeError("You must call accept() on this WebSocket before sending messages.");
     }
-    if (number !== null && !(Number.isInteger(number) && number >= 0 && number < 65536)) {
-      throw new TypeError(`Invalid WebSocket close code: ${code}.`);
+    if (number !== null && !mayBeSent(number)) {
+      throw new DOMException(`Invalid WebSocket close code: ${code}.`, "InvalidAccessError");
     }
+    if (this.readyState === WebSocket.CLOSED) return;
+    this.#saidClose = true;
     if (this.#line !== null) return asking(() => sockets.close(this.#line, number, text));
     if (this.#state >= WebSocket.CLOSING) return;
     this.#state = WebSocket.CLOSING;
@@ -228,10 +249,14 @@ export class WebSocket extends EventTarget {
     if (this.#mode === null) return this.#early.push(event);
     const { type, ...init } = event;
     const made = type === "message" ? new MessageEvent(type, init) : type === "close" ? new CloseEvent(type, init) : errorEvent(init);
+    if (type === "close" && !this.#allowsHalfOpen) this.#answer(init);
     this.dispatchEvent(made);
-    if (type !== "close" || this.#allowsHalfOpen || this.readyState >= WebSocket.CLOSED) return;
+  }
+
+  // The other end's close, before code hears of it.
+  #answer({ code, reason }) {
     try {
-      this.close(init.code === 1005 || init.code === 1006 ? undefined : init.code, init.reason);
+      this.close(mayBeSent(code) ? code : undefined, mayBeSent(code) ? reason : undefined);
     } catch {
       // The connection is gone already.
     }
@@ -321,6 +346,10 @@ function passedOn() {
   return new TypeError(
     "This WebSocket belongs to the client: its request was passed on. To stand between the two, ask for a socket with a request of your own, new Request(url, { headers: { Upgrade: \"websocket\" } }).",
   );
+}
+
+function mayBeSent(code) {
+  return Number.isInteger(code) && code >= 1000 && code < 5000 && ![1004, 1005, 1006, 1015].includes(code);
 }
 
 function messageOf(message) {

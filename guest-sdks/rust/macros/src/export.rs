@@ -13,7 +13,15 @@ const HANDLERS: [(&str, &str, &str); 3] = [
     ("WebSocketHandler", "web_sockets", "export_web_sockets"),
 ];
 
-pub struct Exports(Vec<Class>);
+pub struct Exports {
+    gateway: Option<Type>,
+    classes: Vec<Class>,
+}
+
+/// What stands before the type of the gateway.
+mod keyword {
+    syn::custom_keyword!(gateway);
+}
 
 struct Class {
     name: Option<LitStr>,
@@ -24,11 +32,12 @@ struct Class {
 
 impl Parse for Exports {
     fn parse(input: ParseStream<'_>) -> Result<Exports> {
+        let gateway = gateway(input)?;
         let classes = Punctuated::<Class, Token![,]>::parse_terminated(input)?;
         let classes: Vec<Class> = classes.into_iter().collect();
-        let Some(first) = classes.first() else {
+        if classes.is_empty() && gateway.is_none() {
             return Err(input.error("name the class: export!(MyObject)"));
-        };
+        }
         if classes.len() > 1
             && let Some(unnamed) = classes.iter().find(|class| class.name.is_none())
         {
@@ -36,9 +45,21 @@ impl Parse for Exports {
                 "with several classes each needs its name: export! { \"room\" => Room, … }";
             return Err(syn::Error::new_spanned(&unnamed.class, message));
         }
-        let _ = first;
-        Ok(Exports(classes))
+        Ok(Exports { gateway, classes })
     }
+}
+
+fn gateway(input: ParseStream<'_>) -> Result<Option<Type>> {
+    // A type may have this name too.
+    if !input.peek(keyword::gateway) || input.peek2(Token![:]) || input.peek2(Token![,]) {
+        return Ok(None);
+    }
+    input.parse::<keyword::gateway>()?;
+    let gateway = input.parse()?;
+    if !input.is_empty() {
+        input.parse::<Token![,]>()?;
+    }
+    Ok(Some(gateway))
 }
 
 impl Parse for Class {
@@ -80,7 +101,7 @@ fn index_of(handler: &Path) -> Result<usize> {
     })
 }
 
-pub fn expand(Exports(classes): Exports) -> Result<TokenStream> {
+pub fn expand(Exports { gateway, classes }: Exports) -> Result<TokenStream> {
     let starts = classes.iter().map(
         |Class {
              class, handlers, ..
@@ -91,9 +112,9 @@ pub fn expand(Exports(classes): Exports) -> Result<TokenStream> {
             quote! { ::durable_object::__private::start::<#class>(|object| object #(.#adds())*) }
         },
     );
-    let start = match &classes[0].name {
-        None => quote! { #(#starts)* },
-        Some(_) => {
+    let start = match classes.first() {
+        Some(Class { name: None, .. }) => quote! { #(#starts)* },
+        _ => {
             let names: Vec<_> = classes.iter().map(|class| &class.name).collect();
             quote! {
                 match class {
@@ -106,6 +127,29 @@ pub fn expand(Exports(classes): Exports) -> Result<TokenStream> {
     let exported = (0..HANDLERS.len())
         .filter(|index| classes.iter().any(|class| class.handlers.contains(index)))
         .map(|index| format_ident!("{}", HANDLERS[index].2));
+    let exported = exported.chain([format_ident!("export_fetch")]);
+    // A gateway alone has nothing of an object.
+    let object = (!classes.is_empty()).then(|| {
+        quote! {
+            #[cfg(target_family = "wasm")]
+            ::durable_object::__private::export_object!(
+                Component with_types_in ::durable_object::__private::bindings
+            );
+        }
+    });
+    let declared_gateway = gateway
+        .as_ref()
+        .filter(|_| !classes.is_empty())
+        .map(|_| section("durable-object:gateway", "\n"));
+    let gateway = gateway.map(|gateway| {
+        quote! {
+            fn gateway() -> ::durable_object::Result<
+                ::std::rc::Rc<dyn ::durable_object::__private::Front>,
+            > {
+                ::durable_object::__private::front::<#gateway>()
+            }
+        }
+    });
     let names = declared_names(&classes);
     let forgotten = classes.iter().flat_map(forgotten);
     Ok(quote! {
@@ -117,25 +161,32 @@ pub fn expand(Exports(classes): Exports) -> Result<TokenStream> {
                     let _ = class;
                     #start
                 }
+
+                #gateway
             }
 
             // Natively there is nothing to export to.
             #[cfg(not(target_family = "wasm"))]
-            const _: fn(&str) -> ::durable_object::__private::Started =
-                <Classes as ::durable_object::__private::Classes>::start;
+            const _: (
+                fn(&str) -> ::durable_object::__private::Started,
+                fn() -> ::durable_object::Result<
+                    ::std::rc::Rc<dyn ::durable_object::__private::Front>,
+                >,
+            ) = (
+                <Classes as ::durable_object::__private::Classes>::start,
+                <Classes as ::durable_object::__private::Classes>::gateway,
+            );
 
             #[cfg(target_family = "wasm")]
             type Component = ::durable_object::__private::Component<Classes>;
-            #[cfg(target_family = "wasm")]
-            ::durable_object::__private::export_object!(
-                Component with_types_in ::durable_object::__private::bindings
-            );
+            #object
             #(
                 #[cfg(target_family = "wasm")]
                 ::durable_object::__private::#exported!(Component);
             )*
         };
         #names
+        #declared_gateway
         #(#forgotten)*
     })
 }
@@ -144,17 +195,21 @@ pub fn expand(Exports(classes): Exports) -> Result<TokenStream> {
 fn declared_names(classes: &[Class]) -> TokenStream {
     let names = classes.iter().filter_map(|class| class.name.as_ref());
     let names: String = names.map(|name| name.value() + "\n").collect();
-    if names.is_empty() {
-        return TokenStream::new();
+    match names.is_empty() {
+        true => TokenStream::new(),
+        false => section("durable-object:classes", &names),
     }
-    let bytes = proc_macro2::Literal::byte_string(names.as_bytes());
-    let length = names.len();
+}
+
+fn section(name: &str, text: &str) -> TokenStream {
+    let bytes = proc_macro2::Literal::byte_string(text.as_bytes());
+    let length = text.len();
     quote! {
         #[cfg(target_family = "wasm")]
         const _: () = {
             #[used]
-            #[unsafe(link_section = "durable-object:classes")]
-            static CLASSES: [u8; #length] = *#bytes;
+            #[unsafe(link_section = #name)]
+            static TEXT: [u8; #length] = *#bytes;
         };
     }
 }

@@ -1,13 +1,17 @@
-//! The contract's exports, passed to the object of this instance.
+//! The contract's exports, passed to the object of this instance, or to its gateway.
 //!
-//! Invariant: `OBJECT` is set once, by `start`, before any event is delivered.
+//! Invariants:
+//!
+//! * `OBJECT` is set once, by `start`, before any event is delivered.
+//! * A gateway is not started: an instance that gets a request before is one.
 
-use super::dispatch::{Happened, Object, WebSocketEvent};
+use super::dispatch::{Front, Happened, Object, WebSocketEvent};
 use super::{Classes, panics};
 use crate::bindings::alarm::exports::durable::object::alarm_handler;
 use crate::bindings::calls::exports::durable::object::rpc_handler;
 use crate::bindings::durable::object::types;
-use crate::bindings::exports::durable::object::{fetch_handler, lifecycle};
+use crate::bindings::exports::durable::object::lifecycle;
+use crate::bindings::fetch::exports::durable::object::fetch_handler;
 use crate::bindings::web_sockets::exports::durable::object::websocket_handler;
 use crate::host::{self, wire};
 use crate::rpc::{self, Call};
@@ -19,6 +23,7 @@ use std::rc::Rc;
 
 thread_local! {
     static OBJECT: RefCell<Option<Rc<dyn Object>>> = const { RefCell::new(None) };
+    static GATEWAY: RefCell<Option<Rc<dyn Front>>> = const { RefCell::new(None) };
 }
 
 /// The exports of a component with these classes.
@@ -28,6 +33,17 @@ fn object() -> Result<Rc<dyn Object>> {
     OBJECT
         .with_borrow(Option::clone)
         .ok_or_else(|| Error::new("the object has not been started"))
+}
+
+/// The gateway of this instance, which begins with its first request.
+fn gateway<C: Classes>() -> Result<Rc<dyn Front>> {
+    if let Some(gateway) = GATEWAY.with_borrow(Option::clone) {
+        return Ok(gateway);
+    }
+    panics::print();
+    let gateway = C::gateway()?;
+    GATEWAY.set(Some(gateway.clone()));
+    Ok(gateway)
 }
 
 impl<C: Classes> lifecycle::Guest for Component<C> {
@@ -46,7 +62,11 @@ impl<C: Classes> fetch_handler::Guest for Component<C> {
     ) -> Result<types::Response, types::Error> {
         let mut request = wire::into_request(request)?;
         request.extensions_mut().insert(Caller(caller));
-        Ok(wire::response(object()?.fetch(request).await?))
+        let answer = match OBJECT.with_borrow(Option::clone) {
+            Some(object) => object.fetch(request),
+            None => gateway::<C>()?.fetch(request),
+        };
+        Ok(wire::response(answer.await?))
     }
 }
 

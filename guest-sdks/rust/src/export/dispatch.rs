@@ -2,18 +2,43 @@
 
 use crate::rpc::{Call, Payload};
 use crate::{
-    AlarmHandler, AlarmInfo, CallHandler, Close, DurableObject, Error, Message, Request, Response,
-    Result, State, WebSocket, WebSocketHandler,
+    AlarmHandler, AlarmInfo, CallHandler, Close, DurableObject, Error, Gateway, Message, Objects,
+    Request, Response, Result, State, WebSocket, WebSocketHandler,
 };
 use std::pin::Pin;
 use std::rc::Rc;
 
 pub type Pending<T> = Pin<Box<dyn Future<Output = Result<T>>>>;
 
-/// The classes of a component, see [`export!`](crate::export).
+/// The classes of a component, and what stands in front of them, see
+/// [`export!`](crate::export).
 pub trait Classes: 'static {
     /// Starts an object of the class of that name.
     fn start(class: &str) -> Started;
+
+    /// Makes the gateway.
+    fn gateway() -> Result<Rc<dyn Front>> {
+        Err(Error::new("the object has not been started"))
+    }
+}
+
+/// A gateway of any type.
+pub trait Front {
+    fn fetch(self: Rc<Self>, request: Request) -> Pending<Response>;
+}
+
+/// Makes a gateway of one type.
+pub fn front<G: Gateway>() -> Result<Rc<dyn Front>> {
+    struct Made<G>(G);
+    impl<G: Gateway> Front for Made<G> {
+        fn fetch(self: Rc<Self>, request: Request) -> Pending<Response> {
+            Box::pin(async move {
+                let answered = self.0.fetch(request).await;
+                answered.or_else(crate::response::of_error)
+            })
+        }
+    }
+    Ok(Rc::new(Made(G::new(Objects { _made_by_host: () })?)))
 }
 
 /// An object that is being constructed.

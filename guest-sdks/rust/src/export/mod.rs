@@ -8,6 +8,6 @@ mod panics;
 
 #[cfg(not(all(feature = "testing", not(target_family = "wasm"))))]
 pub use component::Component;
-pub use dispatch::{Classes, Started, start};
+pub use dispatch::{Classes, Front, Started, front, start};
 #[cfg(all(feature = "testing", not(target_family = "wasm")))]
 pub use dispatch::{Exported, Happened, Object, WebSocketEvent};

@@ -21,7 +21,7 @@ pub use calls::{callers, outbound, stubs};
 pub use executor::spawn;
 pub use pipe::{ByteReader, ByteWriter, pipe};
 pub use sockets as websockets;
-pub use space::{InSpace, Space};
+pub use space::{Event, InSpace, Space};
 
 /// An object's storage.
 pub struct Memory {
@@ -102,7 +102,12 @@ pub mod state {
 
     pub fn abort(reason: Option<&str>, _retry_alarm: bool) -> ! {
         let default = "Application called abort() to reset Durable Object.";
-        panic!("{}", reason.unwrap_or(default))
+        let reason = reason.unwrap_or(default);
+        match Space::current().handlers {
+            // The instance ends here, and not the test.
+            Some(_) => std::panic::resume_unwind(Box::new(space::Aborted(reason.to_owned()))),
+            None => panic!("{reason}"),
+        }
     }
 
     pub fn begin_block_concurrency() -> u64 {

@@ -6,7 +6,7 @@
 use crate::bindings::durable::object::types as wire;
 use crate::body::Content;
 use crate::host::guest::ByteReader;
-use crate::rpc::{Held, Theirs};
+use crate::rpc::{Beside, Held, Theirs};
 use crate::websocket::Upgrade;
 use crate::{Body, Error, Payload, Request, Response, Result};
 use bytes::Bytes;
@@ -59,10 +59,11 @@ pub fn payload(payload: Payload) -> wire::Payload {
         Held::Mine(number) => wire::Reference::Mine(number),
         Held::Theirs(theirs) => wire::Reference::Theirs(theirs.0),
     };
+    let beside = payload.beside;
     wire::Payload {
         data: payload.data,
-        references: payload.references.into_iter().map(reference).collect(),
-        streams: Vec::new(),
+        references: beside.references.into_iter().map(reference).collect(),
+        streams: beside.streams.into_iter().flatten().map(stream).collect(),
     }
 }
 
@@ -73,8 +74,27 @@ pub fn into_payload(payload: wire::Payload) -> Payload {
     };
     Payload {
         data: payload.data,
-        references: payload.references.into_iter().map(held).collect(),
+        beside: Beside {
+            references: payload.references.into_iter().map(held).collect(),
+            streams: payload.streams.into_iter().map(into_stream).collect(),
+        },
     }
+}
+
+fn into_stream(stream: wire::BodyStream) -> Option<Body> {
+    Some(Body(Content::Stream(ByteReader::of(stream))))
+}
+
+/// A body as a stream, whether it is one or not.
+fn stream(body: Body) -> wire::BodyStream {
+    let reader = match body.0 {
+        Content::Stream(reader) => reader,
+        other => match Body::from_stream(Body(other)).0 {
+            Content::Stream(reader) => reader,
+            _ => unreachable!("a body from a stream is one"),
+        },
+    };
+    reader.into_wire()
 }
 
 /// What an error carries beside name and message: its status.
@@ -99,11 +119,7 @@ fn body(body: Body) -> wire::Body {
     match body.0 {
         Content::Empty => wire::Body::Empty,
         Content::Bytes(bytes) => wire::Body::Bytes(bytes.into()),
-        Content::Stream(reader) => wire::Body::Stream(reader.into_wire()),
-        begun => match Body::from_stream(Body(begun)).0 {
-            Content::Stream(reader) => wire::Body::Stream(reader.into_wire()),
-            _ => unreachable!("a body from a stream is one"),
-        },
+        streamed => wire::Body::Stream(stream(Body(streamed))),
     }
 }
 

@@ -1,13 +1,14 @@
 //! The arguments or the result of a call, as bytes and what goes with them.
 
-use super::reference::{Held, given, taken};
+use super::beside::{Beside, given, taken};
 use crate::{Error, Result};
 use ciborium::Value;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// The arguments or the result of a call: CBOR (RFC 8949), at most 33,554,432 bytes,
-/// and the references in it.
+/// and the [`Reference`](crate::Reference)s and [`ByteStream`](crate::ByteStream)s in it,
+/// at most 1,000.
 ///
 /// ```
 /// use durable_object::Payload;
@@ -19,22 +20,28 @@ use serde::de::DeserializeOwned;
 #[derive(Debug, Default)]
 pub struct Payload {
     pub(crate) data: Vec<u8>,
-    pub(crate) references: Vec<Held>,
+    pub(crate) beside: Beside,
 }
 
 impl Payload {
     /// The CBOR of a value. Fails when the value has none.
     pub fn of(value: &(impl Serialize + ?Sized)) -> Result<Self> {
         let mut data = Vec::new();
-        let (written, references) = given(|| ciborium::into_writer(value, &mut data));
-        written.map_err(|error| Error::named("DataCloneError", error.to_string()))?;
-        Ok(Self { data, references })
+        let (written, beside) = given(|| ciborium::into_writer(value, &mut data));
+        written.map_err(|error| {
+            let why = match error {
+                ciborium::ser::Error::Value(why) => why,
+                other => other.to_string(),
+            };
+            Error::named("DataCloneError", why)
+        })?;
+        Ok(Self { data, beside })
     }
 
     /// The value. Fails when it is no `T`.
     pub fn get<T: DeserializeOwned>(self) -> Result<T> {
-        let Self { data, references } = self;
-        taken(references, || ciborium::from_reader(&*data)).map_err(|error| {
+        let Self { data, beside } = self;
+        taken(beside, || ciborium::from_reader(&*data)).map_err(|error| {
             let why = match error {
                 ciborium::de::Error::Semantic(_, why) => why,
                 other => other.to_string(),
@@ -53,7 +60,7 @@ impl Payload {
     }
 }
 
-/// The arguments of a call: a tuple, or `()` for none.
+/// The arguments of a call: a tuple, `()` for none, or a `Vec` of any number.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no list of arguments",
     note = "pass a tuple: `(argument,)` for one, `()` for none"
@@ -66,6 +73,12 @@ pub trait Arguments {
 impl Arguments for () {
     fn into_payload(self) -> Result<Payload> {
         Payload::of(&Value::Array(Vec::new()))
+    }
+}
+
+impl<T: Serialize> Arguments for Vec<T> {
+    fn into_payload(self) -> Result<Payload> {
+        Payload::of(&self)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Functions that stay in the object that gave them out.
 
+use super::beside::{give, take};
 use super::{Arguments, Call, Payload};
 use crate::{Error, Result, host};
 use ciborium::tag::Required;
@@ -20,10 +21,6 @@ thread_local! {
     /// What this instance has given out.
     static MINE: RefCell<HashMap<u64, Answers>> = RefCell::default();
     static NEWEST: Cell<u64> = const { Cell::new(0) };
-    /// The references of the value that is being written.
-    static GIVEN: RefCell<Option<Vec<Held>>> = const { RefCell::new(None) };
-    /// The references of the value that is being read.
-    static TAKEN: RefCell<Vec<Held>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Something of this object's, or of another's that this object may call.
@@ -133,10 +130,9 @@ impl Serialize for Function {
 
 impl Serialize for Reference {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let index = GIVEN.with_borrow_mut(|given| {
-            let given = given.as_mut()?;
-            given.push(self.0.clone());
-            Some(given.len() as u64 - 1)
+        let index = give(|beside| {
+            beside.references.push(self.0.clone());
+            beside.references.len() as u64 - 1
         });
         match index {
             Some(index) => Required::<u64, TAG>(index).serialize(serializer),
@@ -150,27 +146,11 @@ impl Serialize for Reference {
 impl<'de> Deserialize<'de> for Reference {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Required(index) = Required::<u64, TAG>::deserialize(deserializer)?;
-        let found = TAKEN.with_borrow(|taken| taken.get(index as usize).cloned());
+        let found = take(|beside| beside.references.get(index as usize).cloned());
         found
             .map(Reference)
             .ok_or_else(|| D::Error::custom(format!("no reference {index}")))
     }
-}
-
-/// Runs `write`, and gives the references that it met.
-pub fn given<T>(write: impl FnOnce() -> T) -> (T, Vec<Held>) {
-    let outer = GIVEN.replace(Some(Vec::new()));
-    let written = write();
-    let references = GIVEN.replace(outer).unwrap_or_default();
-    (written, references)
-}
-
-/// Runs `read` with these references.
-pub fn taken<T>(references: Vec<Held>, read: impl FnOnce() -> T) -> T {
-    let outer = TAKEN.replace(references);
-    let value = read();
-    TAKEN.set(outer);
-    value
 }
 
 pub fn call_mine(mine: u64, call: Call) -> impl Future<Output = Result<Payload>> {

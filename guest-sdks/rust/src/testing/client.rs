@@ -38,6 +38,8 @@ struct End {
     messages: VecDeque<Message>,
     closed_by_object: Option<(Option<u16>, String)>,
     closed_by_client: bool,
+    /// The object was reset.
+    is_dropped: bool,
     waiting: Vec<Waker>,
 }
 
@@ -58,14 +60,15 @@ impl Client {
         end.object.as_ref().map(|(_, socket)| WebSocket(*socket))
     }
 
-    /// The next message from the object; none when it has closed the socket.
+    /// The next message from the object; none when it has closed the socket, and when the
+    /// object was reset or has not answered a close, which breaks the connection.
     pub async fn next(&mut self) -> Option<Message> {
         poll_fn(|cx| {
             let mut end = self.0.borrow_mut();
             if let Some(message) = end.messages.pop_front() {
                 return Poll::Ready(Some(message));
             }
-            if end.closed_by_object.is_some() {
+            if end.closed_by_object.is_some() || end.is_dropped {
                 return Poll::Ready(None);
             }
             end.waiting.push(cx.waker().clone());
@@ -109,7 +112,7 @@ impl Client {
     pub fn vanish(&self) -> Result<()> {
         self.end(Close {
             code: 1006,
-            reason: String::new(),
+            reason: "WebSocket disconnected without sending Close frame.".to_owned(),
             was_clean: false,
         })
     }
@@ -152,6 +155,12 @@ impl Client {
     pub(crate) fn tell(&self, message: Message) {
         let mut end = self.0.borrow_mut();
         end.messages.push_back(message);
+        end.waiting.drain(..).for_each(Waker::wake);
+    }
+
+    pub(crate) fn drop_by_object(&self) {
+        let mut end = self.0.borrow_mut();
+        end.is_dropped = true;
         end.waiting.drain(..).for_each(Waker::wake);
     }
 

@@ -1,11 +1,13 @@
 //! Several objects in memory, which reach each other.
 
 use super::{Client, executor};
-use crate::export::{Exported, Happened, Object, Started, WebSocketEvent, start};
-use crate::host::memory::{InSpace, Space, sockets, stubs};
+use crate::export::{Exported, Front, Happened, Object, Started, WebSocketEvent, front, start};
+use crate::host::memory::{Event, InSpace, Space, sockets, stubs};
 use crate::rpc::{Arguments, Call, Payload};
 use crate::stub::Target;
-use crate::{AlarmInfo, Body, Caller, DurableObject, Error, Request, Response, Result, WebSocket};
+use crate::{
+    AlarmInfo, Body, Caller, DurableObject, Error, Gateway, Request, Response, Result, WebSocket,
+};
 use serde::de::DeserializeOwned;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -19,6 +21,7 @@ thread_local! {
     static CURRENT: RefCell<Option<Rc<World>>> = const { RefCell::new(None) };
 }
 
+type MakeGateway = fn() -> Result<Rc<dyn Front>>;
 type Outside = Rc<dyn Fn(Request) -> Pin<Box<dyn Future<Output = Result<Response>>>>>;
 
 /// Objects of the classes that a test names, in memory: they call each other, their
@@ -70,6 +73,8 @@ type Outside = Rc<dyn Fn(Request) -> Pin<Box<dyn Future<Output = Result<Response
 pub struct World {
     classes: HashMap<String, Class>,
     outside: Option<Outside>,
+    make_gateway: Option<MakeGateway>,
+    gateway: RefCell<Option<Rc<dyn Front>>>,
     objects: RefCell<HashMap<(String, String), InMemory>>,
 }
 
@@ -79,6 +84,15 @@ pub struct Class {
     start: Rc<dyn Fn() -> Started>,
     pub(crate) has_alarm: bool,
     instance: Rc<RefCell<Instance>>,
+}
+
+impl Class {
+    /// The instance ends.
+    pub(crate) fn end(&self) {
+        if let Instance::Starting(waiting) = self.instance.replace(Instance::None) {
+            waiting.into_iter().for_each(Waker::wake);
+        }
+    }
 }
 
 #[derive(Default)]
@@ -112,6 +126,12 @@ impl World {
             instance: Rc::default(),
         };
         self.classes.insert(name.to_owned(), class);
+        self
+    }
+
+    /// Puts a gateway before the objects, see [`World::fetch`].
+    pub fn gateway<G: Gateway>(mut self) -> Self {
+        self.make_gateway = Some(front::<G>);
         self
     }
 
@@ -154,6 +174,31 @@ impl World {
         object.unwrap_or_else(|error| panic!("{error}"))
     }
 
+    /// Sends a request to the [`Gateway`], as clients do. The call starts it.
+    pub fn fetch(&self, request: Request) -> impl Future<Output = Result<Response>> + use<> {
+        let answer = self.front().map(|front| begun(front.fetch(request)));
+        async { answer?.await }
+    }
+
+    /// Opens a WebSocket through the gateway. Fails with the answer when that is not 101.
+    pub async fn connect(&self, url: &str) -> Result<Client> {
+        let (request, client) = super::web_socket(url);
+        connected(self.fetch(request).await?, client).await
+    }
+
+    /// The gateway's instance, which begins with its first request.
+    fn front(&self) -> Result<Rc<dyn Front>> {
+        let mut gateway = self.gateway.borrow_mut();
+        if let Some(gateway) = &*gateway {
+            return Ok(gateway.clone());
+        }
+        let Some(make) = self.make_gateway else {
+            let message = "no gateway in this world; see World::gateway";
+            return Err(Error::new(message));
+        };
+        Ok(gateway.insert(make()?).clone())
+    }
+
     pub(crate) fn object(&self, class: &str, target: &Target) -> Result<InMemory> {
         let Some(handlers) = self.classes.get(class) else {
             return Err(Error::new(format!("no class {class:?} in this world")));
@@ -172,6 +217,11 @@ impl World {
             InMemory(Space::new(class.to_owned(), name, id, Some(handlers)))
         });
         Ok(object.clone())
+    }
+
+    /// The object of an id. Fails when that is none, and when there is no such class.
+    pub fn with_id(&self, class: &str, id: &str) -> Result<InMemory> {
+        self.object(class, &Target::Id(id.to_owned()))
     }
 
     pub(crate) fn outside_answer(
@@ -216,12 +266,7 @@ impl InMemory {
     /// Opens a WebSocket. Fails with the object's answer when that is not 101.
     pub async fn connect(&self, path: &str) -> Result<Client> {
         let (request, client) = super::web_socket(&self.url(path));
-        let answer = self.fetch(request).await?;
-        if answer.status() != http::StatusCode::SWITCHING_PROTOCOLS {
-            let status = answer.status();
-            return Err(Error::status(status, answer.into_body().text().await?));
-        }
-        Ok(client)
+        connected(self.fetch(request).await?, client).await
     }
 
     /// Calls a method, see [`CallHandler`](crate::CallHandler).
@@ -243,7 +288,7 @@ impl InMemory {
     /// gone, storage and sockets stay.
     pub fn restart(&self) {
         if let Some(class) = &self.0.handlers {
-            class.instance.replace(Instance::None);
+            class.end();
         }
     }
 
@@ -254,10 +299,10 @@ impl InMemory {
 
     fn url(&self, path: &str) -> String {
         let space = &self.0;
-        let name = space
-            .name
-            .clone()
-            .unwrap_or_else(|| format!("id:{}", space.id));
+        let name = match &space.name {
+            Some(name) => name.bytes().map(|byte| format!("%{byte:02X}")).collect(),
+            None => format!("id:{}", space.id),
+        };
         format!(
             "http://host/{}/{name}/{}",
             space.class,
@@ -272,26 +317,41 @@ impl fmt::Debug for InMemory {
     }
 }
 
+async fn connected(answer: Response, client: Client) -> Result<Client> {
+    if answer.status() != http::StatusCode::SWITCHING_PROTOCOLS {
+        let status = answer.status();
+        return Err(Error::status(status, answer.into_body().text().await?));
+    }
+    Ok(client)
+}
+
 /// Has an event handled by the object, in a task of its own, and gives its result.
 fn event<T: 'static, H>(space: &Rc<Space>, handle: H) -> impl Future<Output = Result<T>> + use<T, H>
 where
     H: FnOnce(Rc<dyn Object>) -> Pin<Box<dyn Future<Output = Result<T>>>> + 'static,
 {
+    let of = space.clone();
+    let handled = async move { handle(instance(&of).await?).await };
+    space.enter(|| begun(Event::new(space, handled)))
+}
+
+/// Runs a future in a task of its own, and gives its result.
+fn begun<T: 'static, F>(work: F) -> impl Future<Output = Result<T>> + use<T, F>
+where
+    F: Future<Output = Result<T>> + 'static,
+{
     struct Answer<T>(Option<Result<T>>, Option<Waker>);
     let answer = Rc::new(RefCell::new(Answer(None, None)));
-    let (to, of) = (answer.clone(), space.clone());
+    let to = answer.clone();
     let handled = async move {
-        let result = match instance(&of).await {
-            Ok(object) => handle(object).await,
-            Err(error) => Err(error),
-        };
+        let result = work.await;
         let mut answer = to.borrow_mut();
         answer.0 = Some(result);
         if let Some(waker) = answer.1.take() {
             waker.wake();
         }
     };
-    space.enter(|| executor::spawn(handled));
+    executor::spawn(handled);
     poll_fn(move |cx| {
         let mut answer = answer.borrow_mut();
         answer.1 = Some(cx.waker().clone());

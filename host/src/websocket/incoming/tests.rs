@@ -89,7 +89,7 @@ fn messages_come_whole_and_in_fragments() {
 #[test]
 fn compressed_messages_come_out() {
     let long = "abc".repeat(1_000);
-    let small = deflate::compress(long.as_bytes()).unwrap();
+    let small = deflate::compress(long.as_bytes(), Default::default()).unwrap();
     let (first, second) = small.split_at(5);
     check(
         &[

@@ -22,6 +22,15 @@ pub struct Sockets {
     event_timeout_ms: Option<u32>,
 }
 
+impl Sockets {
+    /// Their clients see the connection break.
+    pub fn drop_all(self) {
+        self.accepted
+            .values()
+            .for_each(|it| it.client.drop_by_object());
+    }
+}
+
 struct Accepted {
     tags: Vec<String>,
     attachment: Option<Vec<u8>>,
@@ -54,9 +63,15 @@ pub fn auto_response(space: &Space, socket: u64, message: &Message) -> Option<Me
     Some(Message::Text(response))
 }
 
-/// Forgets a socket that is closed on both sides.
+/// Forgets a socket whose end the object knows. Where it has not answered the close, the
+/// connection breaks.
 pub fn forget(space: &Space, socket: u64) {
-    space.sockets.borrow_mut().accepted.remove(&socket);
+    let forgotten = space.sockets.borrow_mut().accepted.remove(&socket);
+    if let Some(forgotten) = forgotten
+        && forgotten.client.may_be_told()
+    {
+        forgotten.client.drop_by_object();
+    }
 }
 
 fn now_ms() -> i64 {

@@ -2,9 +2,12 @@
 
 use super::Memory;
 use super::sockets::Sockets;
+use crate::error::ErrorFlags;
 use crate::testing::world::Class;
 use crate::transaction::order::{self, Order};
+use crate::{Error, Result};
 use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -25,7 +28,13 @@ pub struct Space {
     pub handlers: Option<Class>,
     /// Its transactions, while its code does not run.
     order: RefCell<Order>,
+    /// How often its instance was reset, and why last.
+    resets: Cell<u64>,
+    reset: RefCell<Option<Error>>,
 }
+
+/// What unwinds the code that has called `abort`.
+pub struct Aborted(pub String);
 
 impl Space {
     pub fn new(
@@ -43,6 +52,8 @@ impl Space {
             sockets: RefCell::default(),
             handlers,
             order: RefCell::new(Order::EMPTY),
+            resets: Cell::new(0),
+            reset: RefCell::default(),
         })
     }
 
@@ -55,6 +66,17 @@ impl Space {
 
     pub fn of_running() -> Option<Rc<Self>> {
         CURRENT.with_borrow(Option::clone)
+    }
+
+    /// Ends the instance: its events get the error, its sockets break.
+    fn reset(&self, reason: String) {
+        self.resets.set(self.resets.get() + 1);
+        let error = Error::new(reason).with_flags(ErrorFlags::RESET);
+        self.reset.replace(Some(error));
+        self.sockets.take().drop_all();
+        if let Some(class) = &self.handlers {
+            class.end();
+        }
     }
 
     /// Whether the object may set an alarm. One that the test drives may.
@@ -88,6 +110,45 @@ impl Space {
 pub struct InSpace<F> {
     pub space: Rc<Space>,
     pub future: Pin<Box<F>>,
+}
+
+/// An event of an object, which ends with its instance.
+pub struct Event<F> {
+    space: Rc<Space>,
+    /// How often the instance had been reset when the event came.
+    resets: u64,
+    /// Dropped as code of the object.
+    work: Option<Pin<Box<F>>>,
+}
+
+impl<F> Event<F> {
+    pub fn new(space: &Rc<Space>, work: F) -> Self {
+        Self {
+            space: space.clone(),
+            resets: space.resets.get(),
+            work: Some(Box::pin(work)),
+        }
+    }
+}
+
+impl<T, F: Future<Output = Result<T>>> Future for Event<F> {
+    type Output = Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
+        if self.resets == self.space.resets.get()
+            && let Some(work) = &mut self.work
+        {
+            let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)));
+            match polled.map_err(|panic| panic.downcast::<Aborted>()) {
+                Ok(polled) => return polled,
+                Err(Ok(aborted)) => self.space.reset(aborted.0),
+                Err(Err(panic)) => resume_unwind(panic),
+            }
+        }
+        self.work = None;
+        let reset = self.space.reset.borrow().clone();
+        Poll::Ready(Err(reset.expect("it was reset")))
+    }
 }
 
 impl<F: Future> Future for InSpace<F> {

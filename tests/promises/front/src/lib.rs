@@ -1,0 +1,9 @@
+//! A gateway and the objects behind it.
+
+mod gateway;
+mod press;
+
+durable_object::export! {
+    gateway gateway::Front,
+    "press" => press::Press: CallHandler + WebSocketHandler,
+}
