@@ -100,9 +100,9 @@ fn build(
     workshop: &Workshop,
 ) -> Result<Built> {
     let sdk = node::sdk(&workshop.cache, &workshop.tools)?;
-    node::install(folder, &workshop.tools)?;
-    run_command(folder, settings.get("build"), workshop)?;
     let place = Place::of(folder, &workshop.cache)?;
+    node::install(folder, &place, &workshop.tools)?;
+    run_command(folder, settings.get("build"), workshop)?;
     let asked = json!({
         "main": std::path::absolute(main)?,
         "folder": std::path::absolute(folder)?,

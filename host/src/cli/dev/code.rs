@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Error, Result};
 
-use crate::build::Failed;
+use crate::build::{Failed, GivenUp};
 use crate::cli::run::{Loaded, Loader};
 use crate::config::{ClassConfig, Code};
 use crate::instance::component::{Component, World};
@@ -29,9 +29,11 @@ pub struct Declared {
 }
 
 impl Attempts {
-    pub async fn load(&mut self, code: &Code, world: World, loader: &Loader) {
+    /// Builds and loads the code. False: that was given up, and all is as before.
+    pub async fn load(&mut self, code: &Code, world: World, loader: &Loader) -> bool {
         let attempt = loader.load_code(code, world).await;
         match &attempt {
+            Err(error) if error.is::<GivenUp>() => return false,
             Ok(loaded) => {
                 let declared = Declared {
                     classes: loaded.component.classes().to_vec(),
@@ -42,6 +44,7 @@ impl Attempts {
             Err(error) => tracing::error!("{error:#}"),
         }
         self.newest.insert(code.clone(), attempt);
+        true
     }
 
     /// No attempts, but what was declared before.
