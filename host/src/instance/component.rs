@@ -98,14 +98,13 @@ impl Component {
         let handles = check_exports(&compiled).and_then(|handles| world.narrow(handles));
         let handles = handles.with_context(|| format!("{shown} is {ANOTHER_WORLD}"))?;
         // What only objects have.
-        let (lifecycle, rpc, alarm, websocket) = match world {
+        let (lifecycle, alarm, websocket) = match world {
             World::Object => (
                 lifecycle::GuestIndices::new(&prepared).ok(),
-                rpc_handler::GuestIndices::new(&prepared).ok(),
                 alarm_handler::GuestIndices::new(&prepared).ok(),
                 websocket_handler::GuestIndices::new(&prepared).ok(),
             ),
-            World::Gateway => (None, None, None, None),
+            World::Gateway => (None, None, None),
         };
         let component = Component {
             host: host.clone(),
@@ -121,7 +120,7 @@ impl Component {
             _in_use: in_use,
             lifecycle,
             fetch: fetch_handler::GuestIndices::new(&prepared).ok(),
-            rpc,
+            rpc: rpc_handler::GuestIndices::new(&prepared).ok(),
             alarm,
             websocket,
             prepared,
@@ -154,7 +153,7 @@ impl Component {
             _in_use: None,
             lifecycle: None,
             fetch: fetch_handler::GuestIndices::new(&prepared).ok(),
-            rpc: None,
+            rpc: rpc_handler::GuestIndices::new(&prepared).ok(),
             alarm: None,
             websocket: None,
             prepared,
@@ -262,6 +261,7 @@ impl World {
             }
             World::Gateway => Ok(Handles {
                 fetch: true,
+                rpc: handles.rpc,
                 ..Handles::default()
             }),
         }
