@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
 import { build } from "esbuild";
 import { componentize } from "componentize-qjs";
+import { limitStack } from "./stack.mjs";
 
 // `settings` are those of esbuild, with `stdin`. `first` are modules that are evaluated before
 // all others; each of theirs becomes one of its own. The others stay together, for esbuild
@@ -18,15 +19,17 @@ export async function component({ settings, first, witPath, world }) {
   try {
     const entryPoints = await within(settings, first);
     const { metafile } = await build({ ...settings, entryPoints, splitting: true, metafile: true, write: true, outdir: moduleRoot, outbase: "/", chunkNames: "chunk-[hash]" });
-    const made = new Map(Object.entries(metafile.outputs).filter(([, { entryPoint }]) => entryPoint).map(([path, { entryPoint }]) => [entryPoint, resolve(path)]));
-    const from = (path) => JSON.stringify(`./${relative(moduleRoot, made.get(path))}`);
+    const outputs = new Map(Object.entries(metafile.outputs).filter(([, { entryPoint }]) => entryPoint).map(([path, { entryPoint }]) => [entryPoint, resolve(path)]));
+    const from = (path) => JSON.stringify(`./${relative(moduleRoot, outputs.get(path))}`);
     const named = (path) => from(relative(process.cwd(), path));
     const { resolveDir, sourcefile } = settings.stdin;
     const imports = first.map((path) => `import ${named(path)};`);
     const jsSource = [...imports, `export * from ${named(join(resolveDir, sourcefile))};`].join("\n");
     const jsPath = join(moduleRoot, "component.js");
     await writeFile(jsPath, jsSource);
-    return (await componentize({ witPath, world, jsSource, jsPath, moduleRoot })).component;
+    const made = await componentize({ witPath, world, jsSource, jsPath, moduleRoot });
+    limitStack(made.component);
+    return made.component;
   } finally {
     await rm(moduleRoot, { recursive: true });
   }

@@ -38,13 +38,19 @@ pub struct Bundler {
 impl Bundler {
     pub fn bundle(&self, sdk: &node::Sdk, tools: &Tools, asked: &Json) -> Result<Answer> {
         let line = asked.to_string();
+        let before = tools.times_given_up();
         let mut running = self.running.lock();
         let answer = match running.as_mut().map(|it| it.ask(&line)) {
             Some(Ok(answer)) => answer,
-            // It may have been ended meanwhile.
+            // It may have been ended since the last bundle.
             Some(Err(_)) | None => {
+                tools.check_wanted_since(before)?;
                 let started = node::start(tools, sdk, "build/bundle.mjs")?;
                 let answer = running.insert(started).ask(&line);
+                if answer.is_err() {
+                    *running = None;
+                    tools.check_wanted_since(before)?;
+                }
                 answer.context("node ended while it bundled; it says why above")?
             }
         };

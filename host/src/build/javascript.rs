@@ -110,7 +110,8 @@ pub fn build_worker(worker: &Worker, workshop: &Workshop) -> Result<Built> {
 /// The SDK, and the folder's own packages in their place.
 fn installed(folder: &Path, workshop: &Workshop) -> Result<node::Sdk> {
     let sdk = node::sdk(&workshop.cache, &workshop.tools)?;
-    node::install(folder, &workshop.tools)?;
+    let place = Place::of(folder, &workshop.cache)?;
+    node::install(folder, &place, &workshop.tools)?;
     Ok(sdk)
 }
 

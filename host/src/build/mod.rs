@@ -22,7 +22,7 @@ use crate::instance::script::Script;
 use self::bundler::Bundler;
 pub use self::javascript::check_exports;
 pub use self::new::{Dialect, Kind, new};
-pub use self::tools::Tools;
+pub use self::tools::{GivenUp, Tools};
 
 /// What is built for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -140,7 +140,7 @@ pub fn build(source: &Path, workshop: &Workshop) -> Result<Built> {
 pub fn test(source: &Path, arguments: &[String], workshop: &Workshop) -> Result<ExitCode> {
     match language(source)? {
         Language::Rust => rust::test(source, arguments, workshop),
-        Language::JavaScript => node::test(source, arguments, &workshop.tools),
+        Language::JavaScript => node::test(source, arguments, workshop),
         other => bail!(
             "{}: this version of abide tests Rust and JavaScript only, not {other:?}; use the \
              language's own tool",

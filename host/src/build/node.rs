@@ -9,8 +9,9 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 
-use super::sdk;
+use super::place::Place;
 use super::tools::{Ended, Resident, Tools, exit_code};
+use super::{Workshop, sdk};
 
 /// The oldest Node.js that works.
 const NODE_MIN: u32 = 20;
@@ -141,18 +142,25 @@ fn major(version: &str) -> Option<u32> {
     version.split('.').next()?.parse().ok()
 }
 
+/// Is in the folder's place from before its packages are installed until they are.
+const INSTALLING: &str = "installing";
+
 /// Installs a project's packages unless they are there, with the tool that wrote its
 /// lock file.
-pub fn install(folder: &Path, tools: &Tools) -> Result<()> {
+pub fn install(folder: &Path, place: &Place, tools: &Tools) -> Result<()> {
     let package = Package::of(folder)?;
     let is_there = |name: &str| {
         let mut above = folder.ancestors();
         above.any(|above| above.join("node_modules").join(name).exists())
     };
-    let needed: Vec<_> = package.dependencies.keys().collect();
-    let Some(missing) = needed.into_iter().find(|name| !is_there(name)) else {
+    let begun = place.dir().join(INSTALLING);
+    // Whoever was ended while it installed has left some in parts.
+    let was_ended = begun.exists();
+    let mut needed = package.dependencies.keys();
+    let Some(missing) = needed.find(|name| was_ended || !is_there(name)) else {
         return Ok(());
     };
+    fs::write(&begun, "").with_context(|| format!("cannot write {}", begun.display()))?;
     let (root, program, arguments) = installer(folder);
     let shown = root.display();
     tracing::info!(folder = %shown, "{missing} is not installed; running {program} {}", arguments.join(" "));
@@ -172,6 +180,7 @@ pub fn install(folder: &Path, tools: &Tools) -> Result<()> {
             }
         );
     }
+    let _ = fs::remove_file(&begun);
     if package.dev_dependencies.contains_key(missing) || is_there(missing) {
         return Ok(());
     }
@@ -179,7 +188,7 @@ pub fn install(folder: &Path, tools: &Tools) -> Result<()> {
 }
 
 /// Runs the tests that a project's `package.json` names.
-pub fn test(folder: &Path, arguments: &[String], tools: &Tools) -> Result<ExitCode> {
+pub fn test(folder: &Path, arguments: &[String], workshop: &Workshop) -> Result<ExitCode> {
     if !Package::of(folder)?.scripts.contains_key("test") {
         bail!(
             "{}: there is no script \"test\"; write one, for example \"scripts\": {{ \"test\": \"node \
@@ -187,7 +196,8 @@ pub fn test(folder: &Path, arguments: &[String], tools: &Tools) -> Result<ExitCo
             folder.join("package.json").display()
         );
     }
-    install(folder, tools)?;
+    let tools = &workshop.tools;
+    install(folder, &Place::of(folder, &workshop.cache)?, tools)?;
     let (_, program, _) = installer(folder);
     let mut command = Command::new(program);
     command.current_dir(folder).args(["run", "test"]);

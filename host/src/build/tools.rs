@@ -4,6 +4,7 @@
 //! it: cargo alone would leave compilers behind.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io::{BufRead, BufReader, Read, Write, stderr};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, ExitStatus, Stdio};
@@ -25,7 +26,21 @@ pub struct Tools {
 struct Running {
     groups: Vec<i32>,
     stopped: bool,
+    /// How often what ran was given up.
+    given_up: u64,
 }
+
+/// What was built is not wanted any more.
+#[derive(Debug)]
+pub struct GivenUp;
+
+impl fmt::Display for GivenUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the build was given up")
+    }
+}
+
+impl std::error::Error for GivenUp {}
 
 /// A tool that goes on running, and answers line by line. It ends when this is dropped.
 pub struct Resident {
@@ -52,6 +67,7 @@ impl Tools {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);
+        let before = self.times_given_up();
         let mut child = self.spawn(command)?;
         let output = child.stdout.take().expect("stdout is a pipe");
         let words = child.stderr.take().expect("stderr is a pipe");
@@ -64,6 +80,7 @@ impl Tools {
         if self.running.lock().stopped {
             bail!("the build was stopped");
         }
+        self.check_wanted_since(before)?;
         read.context("cannot read what a tool says")?;
         Ok(Ended {
             status: status.context("cannot wait for a tool")?,
@@ -119,7 +136,32 @@ impl Tools {
     pub fn end(&self) {
         let mut running = self.running.lock();
         running.stopped = true;
-        for group in &running.groups {
+        running.kill();
+    }
+
+    /// Ends what runs now; who waits for it gets `GivenUp`.
+    pub fn give_up(&self) {
+        let mut running = self.running.lock();
+        running.given_up += 1;
+        running.kill();
+    }
+
+    pub fn times_given_up(&self) -> u64 {
+        self.running.lock().given_up
+    }
+
+    /// Fails with `GivenUp` if that was asked for since.
+    pub fn check_wanted_since(&self, times_given_up: u64) -> Result<(), GivenUp> {
+        match self.times_given_up() == times_given_up {
+            true => Ok(()),
+            false => Err(GivenUp),
+        }
+    }
+}
+
+impl Running {
+    fn kill(&self) {
+        for group in &self.groups {
             // SAFETY: a system call without memory. The group is that of a child
             // that was not waited for to its end.
             unsafe { libc::kill(-group, libc::SIGKILL) };
@@ -210,6 +252,22 @@ mod tests {
         other.ask("a").unwrap();
         tools.end();
         while other.ask("b").is_ok() {}
+    }
+
+    #[test]
+    fn what_is_given_up_ends_and_others_may_start() {
+        let tools = Tools::default();
+        let giver = tools.clone();
+        let end = std::thread::spawn(move || {
+            while giver.running.lock().groups.is_empty() {
+                std::thread::yield_now();
+            }
+            giver.give_up();
+        });
+        let error = tools.run(&mut shell("sleep 60; :")).err().unwrap();
+        assert!(error.is::<GivenUp>(), "{error:#}");
+        end.join().unwrap();
+        assert!(tools.run(&mut shell("true")).is_ok());
     }
 
     #[test]

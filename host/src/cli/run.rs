@@ -144,6 +144,11 @@ impl Loader {
         loaded.await.context("loading a component failed")?
     }
 
+    /// Ends what is being built; who waits for it gets `GivenUp`.
+    pub fn give_up(&self) {
+        self.workshop.tools.give_up();
+    }
+
     /// Loads what was built.
     fn finish(
         &self,

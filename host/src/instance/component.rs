@@ -1,7 +1,7 @@
 //! From a component's bytes to something that can be instantiated: checked, so that
 //! what can never work is refused before anything is served.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -46,6 +46,8 @@ pub struct Component {
     pub(super) saving: Result<Arc<Accessors>, String>,
     base: OnceCell<Base>,
     pub(super) prepared: InstancePre<Context>,
+    /// Where it lies in the cache, which keeps it as long as this is open.
+    _in_use: Option<File>,
     pub(super) lifecycle: Option<lifecycle::GuestIndices>,
     pub(super) fetch: Option<fetch_handler::GuestIndices>,
     pub(super) rpc: Option<rpc_handler::GuestIndices>,
@@ -80,6 +82,7 @@ impl Component {
         let compiled = cache
             .compiled(host, &bytes, &key, world)
             .with_context(|| format!("{shown} is not a valid component"))?;
+        let in_use = compiled.in_use;
         let (compiled, saving) = (compiled.component, compiled.saving.map(Arc::new));
         let is_gateway = world == World::Object && declared::is_gateway(&bytes);
         let gateway = is_gateway.then(|| Component::gateway_of(host, &compiled, &saving, &key));
@@ -95,14 +98,13 @@ impl Component {
         let handles = check_exports(&compiled).and_then(|handles| world.narrow(handles));
         let handles = handles.with_context(|| format!("{shown} is {ANOTHER_WORLD}"))?;
         // What only objects have.
-        let (lifecycle, rpc, alarm, websocket) = match world {
+        let (lifecycle, alarm, websocket) = match world {
             World::Object => (
                 lifecycle::GuestIndices::new(&prepared).ok(),
-                rpc_handler::GuestIndices::new(&prepared).ok(),
                 alarm_handler::GuestIndices::new(&prepared).ok(),
                 websocket_handler::GuestIndices::new(&prepared).ok(),
             ),
-            World::Gateway => (None, None, None, None),
+            World::Gateway => (None, None, None),
         };
         let component = Component {
             host: host.clone(),
@@ -115,9 +117,10 @@ impl Component {
             handles,
             saving,
             base: OnceCell::new(),
+            _in_use: in_use,
             lifecycle,
             fetch: fetch_handler::GuestIndices::new(&prepared).ok(),
-            rpc,
+            rpc: rpc_handler::GuestIndices::new(&prepared).ok(),
             alarm,
             websocket,
             prepared,
@@ -147,9 +150,10 @@ impl Component {
             handles,
             saving: saving.clone(),
             base: OnceCell::new(),
+            _in_use: None,
             lifecycle: None,
             fetch: fetch_handler::GuestIndices::new(&prepared).ok(),
-            rpc: None,
+            rpc: rpc_handler::GuestIndices::new(&prepared).ok(),
             alarm: None,
             websocket: None,
             prepared,
@@ -173,6 +177,7 @@ impl Component {
             handles: Handles::default(),
             saving: Err("there is no code".into()),
             base: OnceCell::new(),
+            _in_use: None,
             prepared,
             lifecycle: None,
             fetch: None,
@@ -256,6 +261,7 @@ impl World {
             }
             World::Gateway => Ok(Handles {
                 fetch: true,
+                rpc: handles.rpc,
                 ..Handles::default()
             }),
         }

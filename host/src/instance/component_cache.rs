@@ -15,10 +15,13 @@
 //!   component it was compiled from. Code that was damaged, or belongs to another
 //!   component, is never run.
 //! * What was checked is what is run: the file is read once.
+//! * A file is not removed for its size while a process uses what was loaded from it:
+//!   that holds a shared lock on it.
 
-use std::fs;
-use std::io::Write;
+use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use component_snapshot::runtime::Accessors;
@@ -31,6 +34,10 @@ use super::engine::Host;
 
 const EXTENSION: &str = "cwasm";
 
+/// What is kept before the files that were not used for longest are removed: some
+/// hundred edits of a script.
+const BYTES_MAX: u64 = 512 << 20;
+
 /// What stands before the reason why a component was not instrumented.
 const REFUSED: &str = "refused ";
 
@@ -39,6 +46,8 @@ pub struct Compiled {
     pub component: Component,
     /// How its instances are saved, or why they cannot be.
     pub saving: Result<Accessors, String>,
+    /// As long as this is open, the file is not removed for its size.
+    pub in_use: Option<File>,
 }
 
 /// What a file of the cache holds.
@@ -51,12 +60,14 @@ struct Content {
 /// Where compiled components are kept between runs.
 pub struct ComponentCache {
     dir: PathBuf,
+    bytes_max: u64,
 }
 
 impl ComponentCache {
     /// A cache in `dir`, which is created when something is first kept there.
     pub fn new(dir: PathBuf) -> ComponentCache {
-        ComponentCache { dir }
+        let bytes_max = BYTES_MAX;
+        ComponentCache { dir, bytes_max }
     }
 
     /// The compiled form of `bytes`, whose key is `key`.
@@ -85,11 +96,11 @@ impl ComponentCache {
             let about = about.clone();
             self.keep(key, &Content { about, code }.to_bytes())
         });
-        if let Err(error) = kept {
+        let in_use = kept.inspect_err(|error| {
             let (dir, error) = (self.dir.display(), format!("{error:#}"));
             tracing::warn!(%dir, error, "cannot keep the compiled component");
-        }
-        Compiled::new(component, &about)
+        });
+        Compiled::new(component, &about, in_use.ok())
     }
 
     /// The files that say they are of this key: one, unless somebody put others
@@ -103,13 +114,38 @@ impl ComponentCache {
         files.map(|file| file.path()).filter(is_of_key).collect()
     }
 
-    fn keep(&self, key: &str, content: &[u8]) -> Result<()> {
+    fn keep(&self, key: &str, content: &[u8]) -> Result<File> {
         fs::create_dir_all(&self.dir)?;
         // Written aside and renamed, so that no other process reads half of it.
         let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
         file.write_all(content)?;
-        file.persist(self.dir.join(name(key, content)))?;
-        Ok(())
+        file.as_file().lock_shared()?;
+        let file = file.persist(self.dir.join(name(key, content)))?;
+        self.make_room();
+        Ok(file)
+    }
+
+    /// Removes what was not used for longest and is not in use, until the rest is
+    /// little enough.
+    fn make_room(&self) {
+        let entries = fs::read_dir(&self.dir).into_iter().flatten().flatten();
+        let files = entries.filter_map(|entry| {
+            let is_code = entry.path().extension().is_some_and(|it| it == EXTENSION);
+            let about = entry.metadata().ok().filter(|_| is_code)?;
+            Some((about.modified().ok()?, about.len(), entry.path()))
+        });
+        let mut files: Vec<_> = files.collect();
+        files.sort();
+        let mut bytes: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
+        for (_, of_file, path) in files {
+            if bytes <= self.bytes_max {
+                break;
+            }
+            let is_free = || File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
+            if is_free() && fs::remove_file(&path).is_ok() {
+                bytes -= of_file;
+            }
+        }
     }
 }
 
@@ -132,12 +168,16 @@ fn compile(host: &Host, bytes: &[u8], world: World) -> Result<(Component, String
 }
 
 impl Compiled {
-    fn new(component: Component, about: &str) -> Result<Compiled> {
+    fn new(component: Component, about: &str, in_use: Option<File>) -> Result<Compiled> {
         let saving = match about.strip_prefix(REFUSED) {
             Some(reason) => Err(reason.into()),
             None => Ok(Accessors::find(&component, Manifest::parse(about)?)?),
         };
-        Ok(Compiled { component, saving })
+        Ok(Compiled {
+            component,
+            saving,
+            in_use,
+        })
     }
 }
 
@@ -167,7 +207,10 @@ fn name(key: &str, content: &[u8]) -> String {
 }
 
 fn open(host: &Host, file: &Path, key: &str) -> Result<Compiled> {
-    let content = fs::read(file)?;
+    let mut opened = File::open(file)?;
+    opened.lock_shared()?;
+    let mut content = Vec::new();
+    opened.read_to_end(&mut content)?;
     if file.file_name() != Some(name(key, &content).as_ref()) {
         bail!("it is not what was put there");
     }
@@ -178,7 +221,9 @@ fn open(host: &Host, file: &Path, key: &str) -> Result<Compiled> {
     let component = component
         .map_err(anyhow::Error::from)
         .context("it cannot be loaded")?;
-    Compiled::new(component, about)
+    // It was used now; a cache that is only read has no such order.
+    let _ = opened.set_modified(SystemTime::now());
+    Compiled::new(component, about, Some(opened))
 }
 
 #[cfg(test)]
@@ -235,5 +280,42 @@ mod tests {
         fs::remove_file(&files[0]).unwrap();
         cache.compiled(&host, bytes, &one, World::Object).unwrap();
         assert_eq!(cached(dir.path()), files);
+    }
+    #[test]
+    fn what_was_not_used_for_longest_makes_room_unless_it_is_in_use() {
+        let (dir, host) = (tempfile::tempdir().unwrap(), Host::new().unwrap());
+        let mut cache = ComponentCache::new(dir.path().into());
+        let bytes = b"\0asm\x0d\0\x01\0";
+        let key = |number: usize| number.to_string().repeat(64);
+        let load = |cache: &ComponentCache, number| {
+            cache
+                .compiled(&host, bytes, &key(number), World::Object)
+                .unwrap()
+        };
+        let in_use = load(&cache, 1);
+        let one_file = fs::metadata(&cached(dir.path())[0]).unwrap().len();
+        cache.bytes_max = 3 * one_file;
+        let age = |number: usize, seconds: u64| {
+            let time = SystemTime::now() - std::time::Duration::from_secs(seconds);
+            let file = File::options()
+                .append(true)
+                .open(&cache.kept(&key(number))[0]);
+            file.unwrap().set_modified(time).unwrap();
+        };
+        let there = || (1..=5).filter(|it| !cache.kept(&key(*it)).is_empty());
+        drop((load(&cache, 2), load(&cache, 3)));
+        age(1, 300);
+        age(2, 200);
+        age(3, 100);
+        drop(load(&cache, 4));
+        assert_eq!(there().collect::<Vec<_>>(), [1, 3, 4]);
+        // Its use makes it the newest.
+        drop(load(&cache, 3));
+        age(4, 50);
+        drop(load(&cache, 5));
+        assert_eq!(there().collect::<Vec<_>>(), [1, 3, 5]);
+        drop(in_use);
+        drop(load(&cache, 2));
+        assert!(cache.kept(&key(1)).is_empty());
     }
 }

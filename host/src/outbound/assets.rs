@@ -3,9 +3,20 @@
 //!
 //! As at Cloudflare: `/about` is `about.html` or `about/`, and each file has one
 //! address, to which its others lead. Links in the folder lead nowhere outside of it.
+//!
+//! ```text
+//! path ─ _redirects ─┬─► another address
+//!                    └─► path ─ find(), but for .assetsignore ─► file ─ _headers ─► answer
+//! ```
+
+mod headers;
+mod ignored;
+mod redirects;
+mod rules;
 
 use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use cap_std::ambient_authority;
@@ -18,6 +29,9 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_enco
 use sha2::{Digest, Sha256};
 use url::Url;
 
+pub use self::rules::{Rules, files as files_of_rules};
+
+use self::redirects::Redirect;
 use super::redirect::Redirects;
 use crate::object::body::{Body, BodySource};
 use crate::object::error::ObjectError;
@@ -26,24 +40,11 @@ use crate::object::event::{Request, Response};
 /// As at Cloudflare: no static file is larger.
 const FILE_BYTES_MAX: u64 = 25 << 20;
 
-/// What tells Cloudflare about the files, and is none of them; and what to do instead.
-const ABOUT_FILES: [(&str, &str); 3] = [
-    (
-        "_headers",
-        "the Worker can set headers, if \"run_worker_first\" gives it the requests",
-    ),
-    (
-        "_redirects",
-        "the Worker can redirect where there is no file",
-    ),
-    (
-        ".assetsignore",
-        "what clients must not get belongs into another folder",
-    ),
-];
-
 /// With this an address begins at which an object finds them.
 pub const SCHEME: &str = "assets:";
+
+/// How often an object is led on before it gets an error.
+const FOLLOWED_MAX: usize = 20;
 
 /// A larger file reaches an object in chunks of this size.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -67,6 +68,7 @@ pub struct Assets {
     pub html: HtmlHandling,
     pub missing: NotFound,
     pub first: WorkerFirst,
+    pub rules: Arc<Rules>,
 }
 
 /// Which address an HTML file has.
@@ -100,16 +102,6 @@ pub enum WorkerFirst {
     Always,
     /// Paths with `*` for anything; those that begin with `!` are exceptions.
     Where(Vec<String>),
-}
-
-fn is_about_files(file: &str) -> bool {
-    ABOUT_FILES.iter().any(|(name, _)| *name == file)
-}
-
-/// What lies in the folder and is not done, with what to do instead.
-pub fn not_done(directory: &Path) -> impl Iterator<Item = (PathBuf, &'static str)> {
-    let there = ABOUT_FILES.map(|(name, instead)| (directory.join(name), instead));
-    there.into_iter().filter(|(path, _)| path.is_file())
 }
 
 impl HtmlHandling {
@@ -186,6 +178,8 @@ enum Found {
 
 /// What somebody asks for.
 pub struct Wanted {
+    /// Without a port.
+    pub host: String,
     pub path: String,
     pub query: Option<String>,
     /// A page that is not there is answered as configured.
@@ -208,14 +202,38 @@ impl Assets {
     pub async fn answer(&self, wanted: Wanted) -> Option<Answer> {
         let assets = self.clone();
         let looking = tokio::task::spawn_blocking(move || {
-            let dir = Dir::open_ambient_dir(&assets.directory, ambient_authority()).ok()?;
-            let found = assets.find(&wanted.path, wanted.is_page, |file| is_file(&dir, file));
-            match found? {
-                Found::Elsewhere(place) => Some(redirect(&place, wanted.query.as_deref())),
-                Found::File(file, status) => answer_of(&dir, &file, status, wanted.known.as_ref()),
-            }
+            let mut answer = assets.look(&wanted)?;
+            let (host, path) = (&wanted.host, &wanted.path);
+            assets.rules.change(&mut answer.headers, host, path);
+            Some(answer)
         });
         looking.await.ok().flatten()
+    }
+
+    fn look(&self, wanted: &Wanted) -> Option<Answer> {
+        let query = wanted.query.as_deref();
+        let inside = match self.rules.redirect(&wanted.path) {
+            Some(Redirect::To(place, status)) => return Some(sent_on(&place, query, status)),
+            Some(Redirect::Inside(place)) => Some(place),
+            None => None,
+        };
+        let path = match &inside {
+            Some(place) => place.split(['?', '#']).next().unwrap_or_default(),
+            None => &wanted.path,
+        };
+        let dir = Dir::open_ambient_dir(&self.directory, ambient_authority()).ok()?;
+        let answer = match self.find(path, wanted.is_page, |file| is_file(&dir, file)) {
+            Some(Found::Elsewhere(place)) => Some(redirect(&place, query)),
+            Some(Found::File(file, status)) => {
+                answer_of(&dir, &file, status, wanted.known.as_ref())
+            }
+            None => None,
+        };
+        // The rule says that it is no matter of the Worker's.
+        answer.or_else(|| {
+            let nothing = || Answer::empty(StatusCode::NOT_FOUND, HeaderMap::default());
+            inside.is_some().then(nothing)
+        })
     }
 
     /// Answers an object. What is not there is an answer too.
@@ -239,8 +257,9 @@ impl Assets {
         let mut headers = headers.iter();
         let known = headers.find(|(name, _)| *name == IF_NONE_MATCH.as_str());
         let known = known.and_then(|(_, value)| HeaderValue::from_bytes(value).ok());
-        loop {
+        for _ in 0..FOLLOWED_MAX {
             let wanted = Wanted {
+                host: url.host_str().unwrap_or_default().into(),
                 path: url.path().into(),
                 query: url.query().map(Into::into),
                 is_page: true,
@@ -250,17 +269,18 @@ impl Assets {
             let mut answer = answer
                 .unwrap_or_else(|| Answer::empty(StatusCode::NOT_FOUND, HeaderMap::default()));
             let place = answer.headers.get(LOCATION);
-            match (place.and_then(|it| it.to_str().ok()), redirects) {
-                // Each file has one address, so none leads on.
-                (Some(place), Redirects::Follow) => {
-                    url = url
-                        .join(place)
-                        .map_err(|error| refused(&error.to_string()))?;
+            let place = place.and_then(|it| it.to_str().ok());
+            let place = place.map(|place| url.join(place)).transpose();
+            let place = place.map_err(|error| refused(&error.to_string()))?;
+            match (place, redirects) {
+                (Some(place), Redirects::Follow) if place.host_str() == url.host_str() => {
+                    url = place;
                 }
                 (Some(place), Redirects::Error) => {
                     return Err(refused(&format!("sends the client to {place}")));
                 }
-                (Some(_), Redirects::Manual) | (None, _) => {
+                // What lies on another host is for the client to get.
+                _ => {
                     if method == "HEAD" {
                         (answer.content, answer.file) = (Bytes::new(), None);
                     }
@@ -268,6 +288,7 @@ impl Assets {
                 }
             }
         }
+        Err(refused("leads on and on"))
     }
 
     fn find(&self, path: &str, is_page: bool, is_file: impl Fn(&str) -> bool) -> Option<Found> {
@@ -277,7 +298,8 @@ impl Assets {
         if segments.any(|it| matches!(it, "." | "..")) || whole.contains(['\\', '\0']) {
             return None;
         }
-        let there = |file: &str| !is_about_files(file) && !whole.starts_with('/') && is_file(file);
+        let there =
+            |file: &str| !self.rules.hides(file) && !whole.starts_with('/') && is_file(file);
         let found = match self.html {
             HtmlHandling::Exact => {
                 let file = match whole.ends_with('/') || whole.is_empty() {
@@ -387,6 +409,23 @@ fn redirect(place: &str, query: Option<&str>) -> Answer {
         headers.insert(LOCATION, location);
     }
     Answer::empty(StatusCode::TEMPORARY_REDIRECT, headers)
+}
+
+/// As a rule says. The query goes along unless the rule has one.
+fn sent_on(place: &str, query: Option<&str>, status: StatusCode) -> Answer {
+    let (whole, fragment) = match place.split_once('#') {
+        Some((whole, fragment)) => (whole, format!("#{fragment}")),
+        None => (place, String::new()),
+    };
+    let location = match query {
+        Some(query) if !whole.contains('?') => format!("{whole}?{query}{fragment}"),
+        _ => place.into(),
+    };
+    let mut headers = HeaderMap::new();
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        headers.insert(LOCATION, location);
+    }
+    Answer::empty(status, headers)
 }
 
 fn answer_of(
@@ -526,6 +565,7 @@ mod tests {
             html,
             missing,
             first: WorkerFirst::Never,
+            rules: Arc::default(),
         };
         match assets.find(path, is_page, |file| FILES.contains(&file)) {
             Some(Found::File(file, StatusCode::OK)) => file,
@@ -617,5 +657,58 @@ mod tests {
         assert!(!first(&["/api/*", "!/api/docs/*"]).takes("/api/docs/x"));
         assert!(first(&["/a*c"]).takes("/abc") && !first(&["/a*c"]).takes("/abcd"));
         assert!(WorkerFirst::Always.takes("/") && !WorkerFirst::Never.takes("/"));
+    }
+    #[tokio::test]
+    async fn rules_lead_elsewhere_change_headers_and_hide_files() {
+        let folder = tempfile::tempdir().unwrap();
+        for (file, content) in [
+            (
+                "_redirects",
+                "/old /new?k=1 301\n/app/* /page 200\n/gone /nowhere 200\n/far/* https://far.example/:splat",
+            ),
+            ("_headers", "/app/*\n  x-app: yes\n/page\n  ! etag\n"),
+            (".assetsignore", "*.map\n"),
+            ("page.html", "<p>"),
+            ("x.map", "{}"),
+        ] {
+            std::fs::write(folder.path().join(file), content).unwrap();
+        }
+        let (rules, wrong) = Rules::of(folder.path());
+        assert_eq!(wrong, [""; 0]);
+        let assets = Assets {
+            directory: folder.path().into(),
+            html: HtmlHandling::Auto,
+            missing: NotFound::Worker,
+            first: WorkerFirst::Never,
+            rules: Arc::new(rules),
+        };
+        let answered = async |path: &str, query: Option<&str>, name: &str| {
+            let wanted = Wanted {
+                host: "h.example".into(),
+                path: path.into(),
+                query: query.map(Into::into),
+                is_page: true,
+                known: None,
+            };
+            let Some(answer) = assets.answer(wanted).await else {
+                return "Worker".into();
+            };
+            let value = answer.headers.get(name).map(|it| it.to_str().unwrap());
+            format!("{} {}", answer.status.as_u16(), value.unwrap_or("-"))
+        };
+        assert_eq!(
+            answered("/old", Some("q=2"), "location").await,
+            "301 /new?k=1"
+        );
+        assert_eq!(
+            answered("/far/a", Some("q=2"), "location").await,
+            "302 https://far.example/a?q=2"
+        );
+        assert_eq!(answered("/app/x", None, "x-app").await, "200 yes");
+        assert_eq!(answered("/page", None, "etag").await, "200 -");
+        assert_eq!(answered("/gone", None, "x").await, "404 -");
+        for hidden in ["/x.map", "/_headers", "/.assetsignore", "/other"] {
+            assert_eq!(answered(hidden, None, "x").await, "Worker", "{hidden}");
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! Answers a client with a static file, before the gateway is asked.
 
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{CONTENT_LENGTH, HeaderName, IF_NONE_MATCH};
+use hyper::header::{CONTENT_LENGTH, HOST, HeaderName, IF_NONE_MATCH};
+use hyper::http::uri::Authority;
 use hyper::{Method, Request, Response};
 
 use super::body::Body;
@@ -22,7 +23,14 @@ pub async fn find(assets: &Assets, request: &Request<Incoming>) -> Option<Answer
         return None;
     }
     let mode = headers.get(FETCH_MODE);
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let host = host.and_then(|host| host.parse().ok());
+    let host = uri.host().map(Into::into).or_else(|| {
+        let host: Authority = host?;
+        Some(host.host().into())
+    });
     let wanted = Wanted {
+        host: host.unwrap_or_default(),
         path: uri.path().into(),
         query: uri.query().map(Into::into),
         is_page: mode.is_some_and(|mode| mode == "navigate"),

@@ -1,5 +1,7 @@
 // What code sees of the platform of objects. Each check gets the object that it runs in.
 
+import { Told } from "./objects.mjs";
+
 function same(got, wanted, what = "") {
   const [one, other] = [show(got), show(wanted)];
   if (one !== other) throw new Error(`${what}: got ${one}, wanted ${other}`);
@@ -77,6 +79,64 @@ export async function whatHasNoClone({ ctx: { storage } }) {
     same([error.name, error.message.endsWith(" could not be cloned.")], ["DataCloneError", true]);
   }
   same(await storage.get("value"), undefined);
+}
+
+export async function arraysWithHolesAndNames(object) {
+  const odd = [1, , 3];
+  odd.length = 5;
+  odd.name = ["x"];
+  odd.self = odd;
+  const long = [];
+  long[4294967290] = "end";
+  object.ctx.storage.kv.put("value", [odd, long]);
+  for (const [got, far] of [object.ctx.storage.kv.get("value"), await object.other().echo([odd, long])]) {
+    same([Object.keys(got), got.length, got.name, got.self === got], [["0", "2", "name", "self"], 5, ["x"], true]);
+    same([far.length, far[4294967290], Object.keys(far).length], [4294967291, "end", 1]);
+  }
+}
+
+export async function surrogatesWithoutPartners(object) {
+  const { storage } = object.ctx;
+  const value = { "k\udc00": "\ud800x", map: new Map([["\udfff", 1]]) };
+  storage.kv.put("value", value);
+  same([storage.kv.get("value"), await object.other().echo(value)], [value, value]);
+  storage.kv.put("key\ud800", 1);
+  same([...storage.kv.list({ prefix: "key" })], [["key\ufffd\ufffd\ufffd", 1]]);
+  same([await storage.get("key\ud800"), await storage.get("key\ufffd")], [1, undefined]);
+  same(storage.sql.exec("SELECT ? AS v", "a\ud800").one(), { v: "a\ufffd\ufffd\ufffd" });
+}
+
+export async function whatOfTheWebIsKept(object) {
+  const { storage } = object.ctx;
+  const value = [
+    new Headers({ a: "1" }),
+    new Blob(["some"], { type: "text/x" }),
+    new Request("http://x/", { method: "POST", headers: { b: "2" } }),
+    new DOMException("not here", "NotFoundError"),
+  ];
+  storage.kv.put("value", value);
+  for (const [headers, blob, request, error] of [storage.kv.get("value"), await object.other().echo(value)]) {
+    same([headers.get("a"), blob.type, await blob.text()], ["1", "text/x", "some"]);
+    same([request.method, request.url, request.headers.get("b")], ["POST", "http://x/", "2"]);
+    same([error instanceof DOMException, error.name, error.code, error.message], [true, "NotFoundError", 8, "not here"]);
+  }
+  const buffer = new ArrayBuffer(1);
+  structuredClone(buffer, { transfer: [buffer] });
+  const refused = [
+    [new URL("http://x/"), 'Could not serialize object of type "URL". This type does not support serialization.'],
+    [new File([], "x"), 'Could not serialize object of type "File". This type does not support serialization.'],
+    [object.ctx.id, 'Could not serialize object of type "DurableObjectId". This type does not support serialization.'],
+    [[].values(), "[object Array Iterator] could not be cloned."],
+    [buffer, "An ArrayBuffer is detached and could not be cloned."],
+  ];
+  for (const [refusedValue, why] of refused) {
+    same(await message(() => storage.put("other", { deep: refusedValue })), why);
+    same(await message(() => object.other().echo({ deep: refusedValue })), why);
+  }
+  same(await message(() => storage.put("other", new Response("x"))), "ReadableStream can only be serialized for RPC.");
+  same(await message(() => storage.put("other", object.other())), "ServiceStub cannot be serialized in this context.");
+  same(await message(() => object.other().echo(object.other().version)), 'Could not serialize object of type "RpcProperty". This type does not support serialization.');
+  same(await storage.get("other"), undefined);
 }
 
 export async function keysAndValues({ ctx: { storage } }) {
@@ -278,6 +338,76 @@ export async function whatCameIsPassedOn(object) {
   same([await deep[0].add(1), await deep[1].add(1)], [8, 9]);
 }
 
+export async function stubsArePassedOn(object) {
+  const other = object.other();
+  same(await other.askedBy(object.other("third")), ["third", "0", false]);
+  const stub = await other.stubOf("fourth");
+  same(await stub.whoAmI(), await object.other("fourth").whoAmI());
+  stub[Symbol.dispose]();
+}
+
+export async function disposers(object) {
+  const other = object.other();
+  const said = [];
+  const until = async (count) => {
+    while (said.length < count) await scheduler.wait(1);
+  };
+  const target = () => new Told((text) => said.push(text));
+
+  // What comes home is the same, and is let go of by its stub.
+  const { deep: home, also } = await other.echo({ deep: target() });
+  same([await home.hello(), also, said], ["hello", undefined, []]);
+  const another = home.dup();
+  home[Symbol.dispose]();
+  await scheduler.wait(10);
+  same(said, []);
+  another[Symbol.dispose]();
+  await until(1);
+
+  // Each passing is one, whatever it brings.
+  const twice = target();
+  same(await other.same(twice, twice), true);
+  await until(2);
+  await other.same(twice, 1);
+  await until(3);
+
+  // A result disposes what it brought.
+  const result = await other.counterOfMine((text) => said.push(text));
+  same([await result.counter.hello(), Object.keys(result)], ["hello", ["counter"]]);
+  result[Symbol.dispose]();
+  await until(4);
+  same(await message(() => result.counter.hello()), "RPC stub used after being disposed.");
+  same([typeof (await other.echo([1]))[Symbol.dispose], said.length], ["function", 4]);
+}
+
+export async function streamsToWriteTo(object) {
+  const other = object.other();
+  const got = [];
+  const sink = () =>
+    new WritableStream({
+      write: (chunk) => void got.push(new TextDecoder().decode(chunk)),
+      close: () => void got.push("closed"),
+      abort: (error) => void got.push(error.message),
+    });
+  await other.write(sink(), "text", new Uint8Array([98, 121]));
+  same(got.splice(0), ["text", "by", "closed"]);
+  await other.writeLater(sink());
+  while (got.length < 2) await scheduler.wait(1);
+  same(got.splice(0), ["later", "closed"]);
+  await other.giveUp(sink());
+  while (got.length < 1) await scheduler.wait(1);
+  same(got, ["WritableStream received over RPC was disconnected because the remote execution context has ended."]);
+
+  const { readable, writable } = new TransformStream();
+  const text = new Response(readable).text();
+  await other.write(writable, "through a pair");
+  same([await text, writable.locked], ["through a pair", true]);
+  const failing = new WritableStream({ write: () => Promise.reject(new RangeError("full")) });
+  same((await failure(() => other.write(failing, "x"))).message, "full");
+  same(await message(() => other.write(writable)), "This WritableStream is currently locked to a writer.");
+  same((await message(() => other.write(sink(), { a: 1 }))).startsWith("This TransformStream is being used as a byte stream"), true);
+}
+
 // The class `probe` is written in Rust.
 export async function callsOfAnotherLanguage(object) {
   const Namespace = object.env.objects.constructor;
@@ -316,6 +446,22 @@ export async function fetchOfAnother(object) {
   same([answer.status, await answer.text()], [200, "hello"]);
   const error = await failure(() => object.other().fetch("http://objects/objects/other/throw"));
   same([error instanceof RangeError, error.message, error.remote], [true, "thrown on purpose", true]);
+}
+
+// Limits
+
+export async function deepRecursion({ ctx }) {
+  const down = (depth) => (depth === 0 ? 0 : 1 + down(depth - 1));
+  same(down(2500), 2500);
+  const endless = () => 1 + endless();
+  let nested = {};
+  for (let i = 0; i < 100000; i++) nested = { nested };
+  const works = [endless, () => [1].map(endless), () => ctx.storage.kv.put("nested", nested)];
+  for (const work of works) {
+    const error = await failure(work);
+    same([error instanceof RangeError, error.message], [true, "Maximum call stack size exceeded"]);
+  }
+  same(down(2500), 2500);
 }
 
 // Sockets

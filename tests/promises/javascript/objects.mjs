@@ -135,6 +135,36 @@ export class Objects extends DurableObject {
     return await this.other(name).counter();
   }
 
+  stubOf(name) {
+    return this.other(name);
+  }
+
+  async askedBy(stub) {
+    return [(await stub.whoAmI()).name, await (await stub.fetch("http://objects/objects/x/left")).text(), "id" in stub];
+  }
+
+  counterOfMine(told) {
+    return { counter: new Told(told.dup()) };
+  }
+
+  same(one, other) {
+    return one === other;
+  }
+
+  async write(stream, ...chunks) {
+    const writer = stream.getWriter();
+    for (const chunk of chunks) await writer.write(chunk);
+    await writer.close();
+  }
+
+  writeLater(stream) {
+    setTimeout(() => this.write(stream, "later"), 1);
+  }
+
+  giveUp(stream) {
+    return stream.abort();
+  }
+
   keep(callback) {
     this.kept = callback.dup();
   }
@@ -181,6 +211,24 @@ class Counter extends RpcTarget {
 
   add(number) {
     return (this.value += number);
+  }
+}
+
+// Tells when nobody holds it any more.
+export class Told extends RpcTarget {
+  #told;
+
+  constructor(told) {
+    super();
+    this.#told = told;
+  }
+
+  hello() {
+    return "hello";
+  }
+
+  [Symbol.dispose]() {
+    this.#told("disposed");
   }
 }
 

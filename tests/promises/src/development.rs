@@ -42,6 +42,7 @@ esac
 "#;
 
 /// A folder to develop in, and tools.
+#[derive(Clone)]
 pub struct Development {
     folder: Arc<TempDir>,
 }

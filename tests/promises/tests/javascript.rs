@@ -23,6 +23,9 @@ checks! {
     a_clone_keeps_what_is_the_same_the_same: "clonesKeepIdentity",
     errors_are_kept: "clonesOfErrors",
     what_has_no_clone_is_refused: "whatHasNoClone",
+    arrays_keep_holes_and_names: "arraysWithHolesAndNames",
+    surrogates_without_partners_are_kept: "surrogatesWithoutPartners",
+    what_of_the_web_has_a_copy_is_kept: "whatOfTheWebIsKept",
     keys_and_values_are_kept_in_order: "keysAndValues",
     transactions_are_undone_or_kept: "transactions",
     transactions_beside_each_other_are_one_after_the_other: "transactionsBesideEachOther",
@@ -38,6 +41,9 @@ checks! {
     calls_arrive_in_order: "callsInOrder",
     a_result_is_called_before_it_is_there: "pipelining",
     what_came_from_others_is_passed_on: "whatCameIsPassedOn",
+    stubs_are_passed_on: "stubsArePassedOn",
+    a_disposer_is_called_when_nobody_holds_what_was_passed: "disposers",
+    a_stream_is_written_to_from_elsewhere: "streamsToWriteTo",
     functions_are_called_back: "callbacks",
     errors_of_a_call_arrive_whole: "errorsArriveWhole",
     calls_carry_streams: "streamsInCalls",
@@ -48,6 +54,7 @@ checks! {
     a_socket_connects_objects: "socketsBetweenObjects",
     too_many_tags_are_refused: "tooManyTags",
     sections_lie_in_each_other: "sections",
+    recursion_that_is_too_deep_can_be_caught: "deepRecursion",
 }
 
 #[tokio::test]

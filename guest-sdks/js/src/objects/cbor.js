@@ -27,9 +27,10 @@ const ARRAYS = {
 const TAGS_OF_ARRAYS = new Map(Object.entries(ARRAYS).map(([tag, type]) => [type, Number(tag)]));
 const ERRORS = { Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError, AggregateError };
 
-// `carrier` takes what is no data: `carrier.reference(value)` and `carrier.stream(value)` say the
-// index under which it travels, `carrier.special(value)` gives `[name, ...parts]` for an object it
-// knows, and none of them for others. Without one the value must be data alone.
+// `carrier` takes what is no data: `carrier.stream(value)` and, where there is one,
+// `carrier.reference(value)` say the index under which it travels. `carrier.special(value)` gives
+// `[name, ...parts]` for an object it knows, nothing for one whose fields are its copy, and throws
+// for others.
 export function encode(value, carrier) {
   const writer = new Writer(carrier);
   writer.value(value);
@@ -47,6 +48,8 @@ export function decode(bytes, carrier) {
 function uncloneable(what) {
   return new DOMException(`${what} could not be cloned.`, "DataCloneError");
 }
+
+const detached = () => uncloneable("An ArrayBuffer is detached and");
 
 class Writer {
   bytes = new Uint8Array(128);
@@ -144,11 +147,11 @@ class Writer {
       case "symbol":
         throw uncloneable(String(value));
       case "function":
-        if (this.carrier?.reference === undefined) throw uncloneable(String(value));
+        if (this.carrier.reference === undefined) throw uncloneable(String(value));
         return this.reference(value);
     }
     if (value === null) return this.head(7, 22);
-    if (this.carrier?.isReference?.(value)) return this.reference(value);
+    if (this.carrier.isReference?.(value)) return this.reference(value);
     const before = this.seen.get(value);
     if (before !== undefined) {
       this.head(6, AGAIN);
@@ -164,15 +167,12 @@ class Writer {
   }
 
   object(value) {
-    if (Array.isArray(value)) {
-      this.head(4, value.length);
-      for (let i = 0; i < value.length; i++) this.value(value[i]);
-      return;
-    }
+    if (Array.isArray(value)) return this.array(value);
     const prototype = Object.getPrototypeOf(value);
-    if (prototype === Object.prototype || prototype === null) return this.fields(value);
+    if (prototype === Object.prototype || (prototype === null && !this.carrier.isSent)) return this.fields(value);
     if (ArrayBuffer.isView(value)) return this.view(value);
     if (value instanceof ArrayBuffer) {
+      if (value.detached) throw detached();
       this.named("ArrayBuffer", 1);
       return this.blob(2, new Uint8Array(value));
     }
@@ -201,29 +201,33 @@ class Writer {
       this.text(value.source);
       return this.text(value.flags);
     }
-    if (value instanceof Error) return this.error(value);
-    if (value instanceof Boolean || value instanceof Number || value instanceof String) {
+    if (value instanceof Error && !(value instanceof DOMException)) return this.error(value);
+    if (value instanceof Boolean || value instanceof Number || value instanceof String || value instanceof BigInt) {
       this.named(value.constructor.name, 1);
       return this.value(value.valueOf());
     }
-    if (this.carrier?.stream !== undefined && value instanceof ReadableStream) {
+    if (value instanceof ReadableStream) {
       this.head(6, STREAM);
       return this.head(0, this.carrier.stream(value));
     }
-    const special = this.carrier?.special?.(value);
-    if (special !== undefined) {
-      const [name, ...parts] = special;
-      this.named(name, parts.length);
-      for (const part of parts) this.value(part);
+    const special = this.carrier.special(value);
+    if (special === undefined) return this.fields(value);
+    const [name, ...parts] = special;
+    this.named(name, parts.length);
+    for (const part of parts) this.value(part);
+  }
+
+  // With holes or names it is not CBOR's.
+  array(value) {
+    const { length } = value;
+    const keys = Object.keys(value);
+    if (keys.length === length && (length === 0 || keys[length - 1] === String(length - 1))) {
+      this.head(4, length);
+      for (let i = 0; i < length; i++) this.value(value[i]);
       return;
     }
-    const isClonable = !(
-      value instanceof Promise ||
-      value instanceof WeakMap ||
-      value instanceof WeakSet ||
-      value instanceof WeakRef
-    );
-    if (!isClonable) throw uncloneable(`#<${prototype.constructor?.name ?? "Object"}>`);
+    this.named("Array", 2);
+    this.number(length);
     this.fields(value);
   }
 
@@ -243,6 +247,7 @@ class Writer {
   }
 
   view(value) {
+    if (value.buffer.detached) throw detached();
     const content = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
     const tag = TAGS_OF_ARRAYS.get(value.constructor);
     if (tag !== undefined) this.head(6, tag);
@@ -502,10 +507,17 @@ class Reader {
         return this.kept(new DataView(this.content().buffer));
       case "Float16Array":
         return this.kept(new Float16Array(this.content().buffer));
+      case "BigInt":
       case "Boolean":
       case "Number":
       case "String":
         return this.kept(Object(this.value()));
+      case "Array": {
+        const array = this.kept([]);
+        array.length = this.value();
+        for (let left = this.length(); left > 0; left--) array[this.value()] = this.value();
+        return array;
+      }
       case "Error": {
         const index = this.objects.push(null) - 1;
         const [errorName, message, stack] = [this.value(), this.value(), this.value()];
@@ -518,7 +530,7 @@ class Reader {
     const index = this.objects.push(null) - 1;
     const parts = [];
     for (let i = 0; i < count; i++) parts.push(this.value());
-    const object = this.carrier?.specialOf?.(name, parts);
+    const object = this.carrier.specialOf(name, parts);
     if (object === undefined) throw new TypeError(`a value of the kind ${name} is not known here`);
     return (this.objects[index] = object);
   }

@@ -1,6 +1,7 @@
 // What becomes of an error on its way between this object and others?
 
-import { decode, encode, errorOf, propertiesOf } from "./cbor.js";
+import { errorOf, propertiesOf } from "./cbor.js";
+import { keep, kept } from "./kinds.js";
 
 const DETAILS_BYTES_MAX = 65536;
 const FLAGS = ["retryable", "overloaded", "remote", "durableObjectReset"];
@@ -27,9 +28,9 @@ function detailsOf(error) {
   const properties = propertiesOf(error);
   for (const flag of FLAGS) delete properties[flag];
   if (typeof error.stack === "string") properties.stack = error.stack;
-  for (const kept of [properties, { stack: properties.stack }]) {
+  for (const told of [properties, { stack: properties.stack }]) {
     try {
-      const details = encode(kept);
+      const details = keep(told);
       if (details.length <= DETAILS_BYTES_MAX) return details;
     } catch {
       // What cannot be copied stays behind.
@@ -42,7 +43,7 @@ function detailsOf(error) {
 export function errorFrom({ name, message, flags, details }) {
   let properties = {};
   try {
-    if (details) properties = decode(details);
+    if (details) properties = kept(details);
   } catch {
     // Another language may keep there what it likes.
   }

@@ -1,5 +1,7 @@
 // What names an object?
 
+import { withoutCopies } from "../platform/install.js";
+
 export class DurableObjectId {
   #digits;
 
@@ -16,3 +18,5 @@ export class DurableObjectId {
     return other instanceof DurableObjectId && other.#digits === this.#digits;
   }
 }
+
+withoutCopies({ DurableObjectId });

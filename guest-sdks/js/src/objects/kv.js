@@ -2,10 +2,10 @@
 
 import * as alarms from "durable:object/alarms@0.1.0";
 import * as kv from "durable:object/kv@0.1.0";
-import { decode, encode } from "./cbor.js";
 import { storing } from "./errors.js";
-
-const clone = (value) => encode(value);
+import { keep, kept } from "./kinds.js";
+import { withoutCopies } from "../platform/install.js";
+import { withoutLone } from "../platform/text/utf8.js";
 
 function listOptions(options = {}) {
   const { start, startAfter, end, prefix, reverse, limit } = options ?? {};
@@ -13,7 +13,7 @@ function listOptions(options = {}) {
     throw new TypeError("list() cannot be called with both start and startAfter values.");
   }
   if (limit !== undefined && !(limit > 0)) throw new TypeError("List limit must be positive.");
-  const key = (value) => (value === undefined || value === null ? null : String(value).toWellFormed());
+  const key = (value) => (value === undefined || value === null ? null : withoutLone(String(value)));
   return {
     start: key(start),
     startAfter: key(startAfter),
@@ -26,22 +26,22 @@ function listOptions(options = {}) {
 
 const keyOf = (key, what) => {
   if (key === undefined) throw new TypeError(`${what}() called with undefined key.`);
-  return String(key).toWellFormed();
+  return withoutLone(String(key));
 };
 
 function put(key, value) {
   const name = keyOf(key, "put");
   if (value === undefined) throw new TypeError("put() called with undefined value.");
-  storing(() => kv.put(name, clone(value)));
+  storing(() => kv.put(name, keep(value)));
 }
 
 function get(key) {
   const bytes = storing(() => kv.get(keyOf(key, "get")));
-  return bytes === null ? undefined : decode(bytes);
+  return bytes === null ? undefined : kept(bytes);
 }
 
 function list(options) {
-  return storing(() => kv.list(listOptions(options))).map(({ key, value }) => [key, decode(value)]);
+  return storing(() => kv.list(listOptions(options))).map(({ key, value }) => [key, kept(value)]);
 }
 
 // `ctx.storage.kv`.
@@ -70,7 +70,7 @@ export class Entries {
     if (!Array.isArray(keys)) return get(keys);
     const names = keys.map((key) => keyOf(key, "get"));
     const found = storing(() => kv.getMany(names));
-    return new Map(found.map(({ key, value }) => [key, decode(value)]));
+    return new Map(found.map(({ key, value }) => [key, kept(value)]));
   }
 
   async list(options) {
@@ -80,7 +80,7 @@ export class Entries {
   async put(entries, value) {
     if (entries === null || typeof entries !== "object") return put(entries, value);
     const list = Object.entries(entries).filter(([, value]) => value !== undefined);
-    const wire = list.map(([key, value]) => ({ key: key.toWellFormed(), value: clone(value) }));
+    const wire = list.map(([key, value]) => ({ key: withoutLone(key), value: keep(value) }));
     storing(() => kv.putMany(wire));
   }
 
@@ -103,3 +103,5 @@ export class Entries {
     storing(() => alarms.delete());
   }
 }
+
+withoutCopies({ SyncKvStorage: SyncKv });

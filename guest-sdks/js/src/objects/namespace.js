@@ -4,6 +4,7 @@ import * as stubs from "durable:object/stubs@0.1.0";
 import { asking } from "./errors.js";
 import { DurableObjectId } from "./id.js";
 import { stubOf } from "./stub.js";
+import { withoutCopies } from "../platform/install.js";
 
 const JURISDICTIONS = ["eu", "fedramp", "us"];
 
@@ -54,3 +55,5 @@ function known(jurisdiction) {
   if (jurisdiction === undefined || jurisdiction === null || JURISDICTIONS.includes(jurisdiction)) return;
   throw new TypeError(`There is no jurisdiction "${jurisdiction}"; there are ${JURISDICTIONS.join(", ")}.`);
 }
+
+withoutCopies({ DurableObjectNamespace });

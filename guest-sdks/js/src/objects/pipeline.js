@@ -4,20 +4,37 @@
 // returns here is a promise that has every property; a property is a promise as well, and a
 // function. Each is sent off when it is called or awaited.
 
+// What the proxies below seem to be.
+class Proxied {
+  constructor() {
+    throw new TypeError("Illegal constructor");
+  }
+}
+export class RpcPromise extends Proxied {}
+export class RpcProperty extends Proxied {}
+Object.setPrototypeOf(RpcPromise.prototype, Promise.prototype);
+
 // Properties that belong to the promise itself.
 const OWN = ["then", "catch", "finally"];
+
+// As what it is shown, and as a text.
+export function symbolOf(tag, symbol) {
+  if (symbol === Symbol.toStringTag) return tag;
+  return symbol === Symbol.toPrimitive ? () => `[object ${tag}]` : undefined;
+}
 
 // What lies under `path` of that which `invoke(path, args)` calls, or reads if there are no `args`.
 export function pathOf(invoke, path) {
   let value; // read once it is awaited
   return new Proxy(function () {}, {
     get(_, name) {
-      if (typeof name === "symbol") return undefined;
+      if (typeof name === "symbol") return symbolOf("JsRpcProperty", name);
       if (!OWN.includes(name)) return pathOf(invoke, [...path, name]);
       value ??= invoke(path);
       return value[name].bind(value);
     },
     apply: (_, __, args) => pipelined(invoke(path, args)),
+    getPrototypeOf: () => RpcProperty.prototype,
   });
 }
 
@@ -30,14 +47,14 @@ export function pipelined(promise) {
     get(_, name) {
       isLookedAt = true;
       if (name === Symbol.dispose) return () => promise.then((value) => value?.[Symbol.dispose]?.(), () => {});
-      if (typeof name === "symbol") return name === Symbol.toStringTag ? "RpcPromise" : undefined;
+      if (typeof name === "symbol") return symbolOf("JsRpcPromise", name);
       return OWN.includes(name) ? promise[name].bind(promise) : pathOf(invoke, [name]);
     },
     apply(_, __, args) {
       isLookedAt = true;
       return pipelined(invoke([], args));
     },
-    getPrototypeOf: () => Promise.prototype,
+    getPrototypeOf: () => RpcPromise.prototype,
   });
 }
 

@@ -3,24 +3,35 @@
 // Data is copied; functions and RpcTargets stay where they are, and others get a reference. A
 // reference of another object is let go of when its stub is disposed or collected. Those
 // that came as arguments are disposed when the call is answered: who keeps one keeps a `dup()`.
+// When all that one passing of an RpcTarget made is let go of, its own disposer is called.
 
 import * as stubs from "durable:object/stubs@0.1.0";
 import { decode, encode } from "./cbor.js";
-import { fieldsOf, requestOf, responseOf, sourceOf, streamOf, takeSource } from "../platform/http.js";
+import { sourceOf, streamOf, takeSource } from "../platform/http.js";
+import { isPlain, refusal } from "../platform/clone.js";
+import { withoutCopies } from "../platform/install.js";
+import { encode as encodeText } from "../platform/text/utf8.js";
 import { setTimeout } from "../platform/timers.js";
 import { HostSource, wireStream } from "./body.js";
-import { checked } from "./errors.js";
+import { checked, report } from "./errors.js";
 import { valueOf } from "./event.js";
-import { pathOf, pipelined, walk } from "./pipeline.js";
+import { kind, noSerialization, objectOf, partsOf, refused } from "./kinds.js";
+import { RpcPromise, RpcProperty, pathOf, pipelined, symbolOf, walk } from "./pipeline.js";
 
 const NO_RPC =
   "The receiving Durable Object does not support RPC, because its class was not declared with `extends DurableObject`. In order to enable RPC, make sure your class extends the special class `DurableObject`, which can be imported from the module \"cloudflare:workers\".";
 
-// What this instance has given out, by its number.
+const DISPOSED = "RPC stub used after being disposed.";
+
+// Handles of what this instance has given out, by its number.
 const mine = new Map();
 let newest = 0;
 
 export class RpcTarget {}
+
+kind("RpcTarget", RpcTarget, () => {
+  throw refused("Remote RPC references can only be serialized for RPC.");
+});
 
 // Sends a call off by `send` and returns the promise of its result.
 export function call(send, args) {
@@ -30,13 +41,20 @@ export function call(send, args) {
   } catch (error) {
     return Promise.reject(error);
   }
-  return valueOf(future).then((answer) => valueFrom(checked(answer)).value);
+  return valueOf(future).then((answer) => {
+    const { value, dispose } = valueFrom(checked(answer));
+    if (typeof value === "object" && value !== null) {
+      Object.defineProperty(value, Symbol.dispose, { value: dispose, writable: true, configurable: true });
+    }
+    return value;
+  });
 }
 
 // Lets go of what nobody can name any more.
 const lost = new FinalizationRegistry((handle) => handle.letGo());
 
-// A reference of another object's, or something of our own behind a stub. Its stubs share it.
+// A reference of another object's, or something of our own. Its stubs share it, and so do
+// the numbers by which it was given out.
 class Handle {
   #holders = 1;
 
@@ -46,18 +64,20 @@ class Handle {
   }
 
   hold() {
-    if (this.#holders === 0) throw new Error("RPC stub used after being disposed.");
+    if (this.#holders === 0) throw new Error(DISPOSED);
     this.#holders++;
     return this;
   }
 
   letGo() {
-    if (this.#holders > 0 && --this.#holders === 0 && this.theirs !== null) stubs.release(this.theirs);
+    if (this.#holders === 0 || --this.#holders > 0) return;
+    if (this.theirs !== null) stubs.release(this.theirs);
+    else disposeLocal(this.local);
   }
 
   // An empty path is the function itself.
   invoke(path, args) {
-    if (this.#holders === 0) return Promise.reject(new Error("RPC stub used after being disposed."));
+    if (this.#holders === 0) return Promise.reject(new Error(DISPOSED));
     if (this.theirs === null) return walkLocal(this.local, path, args);
     if (path.length > 1) return this.#call(path[0]).then((value) => walk(value, path.slice(1), args));
     return this.#call(path[0] ?? "", args);
@@ -68,7 +88,17 @@ class Handle {
   }
 }
 
+function disposeLocal(target) {
+  try {
+    target[Symbol.dispose]?.();
+  } catch (error) {
+    report(error, "Uncaught in [Symbol.dispose]():");
+  }
+}
+
 async function walkLocal(target, path, args) {
+  const [name] = path;
+  if (name !== undefined && (typeof target === "function" || !isOffered(target, name))) throw missing(name);
   return walk(target, path, args);
 }
 
@@ -84,14 +114,13 @@ function stubOf(handle) {
     lost.unregister(letGo);
     handle.letGo();
   };
-  const invoke = (path, args) => (isHeld ? handle.invoke(path, args) : Promise.reject(new Error("RPC stub used after being disposed.")));
+  const invoke = (path, args) => (isHeld ? handle.invoke(path, args) : Promise.reject(new Error(DISPOSED)));
   const stub = new Proxy(target, {
     get(_, name) {
       if (name === Symbol.dispose) return letGo;
-      if (typeof name === "symbol") return name === Symbol.toStringTag ? "RpcStub" : undefined;
+      if (typeof name === "symbol") return symbolOf("JsRpcStub", name);
       if (name === "then") return undefined;
       if (name === "dup") return () => stubOf(handle.hold());
-      if (name === "onRpcBroken") return () => {};
       return pathOf(invoke, [name]);
     },
     apply: (_, __, args) => pipelined(invoke([], args)),
@@ -112,26 +141,39 @@ export class RpcStub {
 }
 
 class Giver {
+  isSent = true;
   references = [];
   streams = [];
   passedOn = []; // handles of what is another object's
+  #indexes = new Map();
 
   isReference(value) {
     return value instanceof RpcTarget || handles.has(value);
   }
 
+  // What occurs twice is one reference.
   reference(value) {
+    let index = this.#indexes.get(value);
+    if (index === undefined) {
+      index = this.references.push(this.#given(value)) - 1;
+      this.#indexes.set(value, index);
+    }
+    return index;
+  }
+
+  #given(value) {
     const handle = handles.get(value);
     if (handle !== undefined && handle.theirs !== null) {
       this.passedOn.push(handle);
-      return this.references.push({ tag: "theirs", val: handle.theirs }) - 1;
+      return { tag: "theirs", val: handle.theirs };
     }
-    mine.set(++newest, handle === undefined ? value : handle.local);
-    return this.references.push({ tag: "mine", val: newest }) - 1;
+    if (value instanceof RpcPromise || value instanceof RpcProperty) throw noSerialization(value instanceof RpcPromise ? "RpcPromise" : "RpcProperty");
+    mine.set(++newest, handle === undefined ? new Handle(null, value) : handle.hold());
+    return { tag: "mine", val: newest };
   }
 
   stream(stream) {
-    return this.#source(sourceOf(stream));
+    return this.#source(sourceOf(stream, encodeText));
   }
 
   #source(source) {
@@ -139,27 +181,15 @@ class Giver {
   }
 
   special(value) {
-    if (value instanceof Headers) return ["Headers", [...value]];
-    if (value instanceof Request) {
-      return ["Request", value.method, value.url, this.#fields(value), ...this.#body(takeSource(value))];
-    }
-    if (value instanceof Response) {
-      return ["Response", value.status, value.statusText, this.#fields(value), ...this.#body(takeSource(value))];
-    }
-    if (value instanceof URL) return ["URL", value.href];
-    const name = Object.getPrototypeOf(value)?.constructor?.name;
-    throw new DOMException(
-      `Could not serialize object of type "${name}". This type does not support serialization.`,
-      "DataCloneError",
-    );
-  }
-
-  #fields({ headers }) {
-    return fieldsOf(headers);
+    const parts = partsOf(value, this);
+    if (parts !== undefined) return parts;
+    const name = Object.getPrototypeOf(value)?.constructor?.name ?? "Object";
+    throw isPlain(value) ? noSerialization(name) : refusal(value);
   }
 
   // Bytes, or the stream's index.
-  #body(source) {
+  body(message) {
+    const source = takeSource(message);
     return source === null || source instanceof Uint8Array ? [source] : [null, this.#source(source)];
   }
 }
@@ -173,11 +203,14 @@ class Taker {
   }
 
   referenceAt(index) {
-    const { tag, val } = this.references[index];
-    const handle = tag === "theirs" ? new Handle(val, null) : new Handle(null, mine.get(val));
-    const stub = stubOf(handle);
-    this.stubs.push(stub);
-    return stub;
+    return (this.stubs[index] ??= stubOf(this.#handle(this.references[index])));
+  }
+
+  #handle({ tag, val }) {
+    if (tag === "theirs") return new Handle(val, null);
+    const own = mine.get(val);
+    if (own === undefined) throw gone();
+    return own.hold();
   }
 
   streamAt(index) {
@@ -185,35 +218,27 @@ class Taker {
   }
 
   specialOf(name, parts) {
-    switch (name) {
-      case "Headers":
-        return new Headers(parts[0]);
-      case "URL":
-        return new URL(parts[0]);
-      case "Request": {
-        const [method, url, fields, bytes, stream] = parts;
-        return requestOf({ method, url, fields, source: this.#source(bytes, stream) });
-      }
-      case "Response": {
-        const [status, statusText, fields, bytes, stream] = parts;
-        return responseOf({ status, statusText, fields, source: this.#source(bytes, stream) });
-      }
-    }
+    return objectOf(name, parts, this);
   }
 
-  #source(bytes, stream) {
+  source(bytes, stream) {
     return stream === undefined ? bytes : this.streams[stream];
   }
 
   dispose() {
-    for (const stub of this.stubs) stub[Symbol.dispose]();
+    for (const stub of this.stubs) stub?.[Symbol.dispose]();
     for (const stream of this.streams) stream.abandon();
   }
 }
 
 function payloadOf(value, giver = new Giver()) {
-  const data = encode(value, giver);
-  return { data, references: giver.references, streams: giver.streams };
+  try {
+    const data = encode(value, giver);
+    return { data, references: giver.references, streams: giver.streams };
+  } catch (error) {
+    for (const { tag, val } of giver.references) if (tag === "mine") release(val);
+    throw error;
+  }
 }
 
 // What results pass on, by their payloads.
@@ -252,19 +277,19 @@ export async function answer(receiver, method, args) {
 }
 
 export async function answerReference(number, method, args) {
-  const target = mine.get(number);
-  if (target === undefined) throw new Error("What was called is gone.");
+  const target = mine.get(number)?.local;
+  if (target === undefined) throw gone();
   if (typeof target !== "function") return answer(target, method, args);
   if (method !== "") throw missing(method);
   return answer({ __proto__: { call: (...given) => target(...given) } }, "call", args);
 }
 
 export function release(number) {
-  const target = mine.get(number);
+  mine.get(number)?.letGo();
   mine.delete(number);
-  if (target instanceof RpcTarget && ![...mine.values()].includes(target)) target[Symbol.dispose]?.();
 }
 
+const gone = () => new Error("What was called is gone.");
 const missing = (method) => new TypeError(`The RPC receiver does not implement the method "${method}".`);
 
 async function run(receiver, method, args) {
@@ -285,5 +310,7 @@ function isOffered(receiver, method) {
   }
   return false;
 }
+
+withoutCopies({ RpcTarget });
 
 export const noRpc = () => new TypeError(NO_RPC);

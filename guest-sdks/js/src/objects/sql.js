@@ -3,6 +3,8 @@
 import * as sql from "durable:object/sql@0.1.0";
 import { storing } from "./errors.js";
 import { isUndone, sectionNow } from "./undone.js";
+import { withoutCopies } from "../platform/install.js";
+import { withoutLone } from "../platform/text/utf8.js";
 
 // How many rows one call brings: most results are there with the first, and no more than these are
 // in memory at once.
@@ -43,7 +45,7 @@ let readToEnd;
 export class Sql {
   exec(query, ...bindings) {
     const params = bindings.map(parameter);
-    const text = String(query).toWellFormed();
+    const text = withoutLone(String(query));
     makeRoom();
     return new SqlStorageCursor(storing(() => sql.open(text, params, ROWS_MAX)));
   }
@@ -74,7 +76,7 @@ function parameter(value) {
     case "number":
       return Number.isNaN(value) ? NULL : { tag: "real", val: value };
     case "string":
-      return { tag: "text", val: value.toWellFormed() };
+      return { tag: "text", val: withoutLone(value) };
     case "boolean":
       return { tag: "text", val: String(value) };
     case "undefined":
@@ -89,7 +91,7 @@ function parameter(value) {
   if (ArrayBuffer.isView(value)) {
     return { tag: "blob", val: new Uint8Array(value.buffer, value.byteOffset, value.byteLength) };
   }
-  return { tag: "text", val: String(value).toWellFormed() };
+  return { tag: "text", val: withoutLone(String(value)) };
 }
 
 const NULL = { tag: "null" };
@@ -243,3 +245,5 @@ class Rows {
     return [...this];
   }
 }
+
+withoutCopies({ SqlStorage: Sql, Cursor: SqlStorageCursor, Statement: SqlStorageStatement });

@@ -8,6 +8,7 @@ import { enter } from "./gate.js";
 import { DurableObjectId } from "./id.js";
 import { DurableObjectStorage } from "./storage.js";
 import { WebSocket, WebSocketRequestResponsePair } from "./websocket.js";
+import { withoutCopies } from "../platform/install.js";
 
 const TAGS_MAX = 10;
 const TAG_CHARACTERS_MAX = 256;
@@ -124,3 +125,5 @@ export class DurableObjectState {
     return asking(() => sockets.getEventTimeout());
   }
 }
+
+withoutCopies({ DurableObjectState });

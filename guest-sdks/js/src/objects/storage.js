@@ -6,6 +6,7 @@ import { storageError, storing } from "./errors.js";
 import { Entries, SyncKv } from "./kv.js";
 import { cancelCursors, Sql } from "./sql.js";
 import { Transactions } from "./transaction.js";
+import { withoutCopies } from "../platform/install.js";
 
 const NO_SQL =
   "SQL is not enabled for this Durable Object class. To enable it, set the new_sqlite_classes migration in your Worker's configuration.";
@@ -77,3 +78,5 @@ export class DurableObjectStorage extends Entries {
 }
 
 const noRecovery = () => new Error("This server has no point-in-time recovery.");
+
+withoutCopies({ DurableObjectStorage });

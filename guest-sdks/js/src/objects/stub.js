@@ -3,21 +3,22 @@
 import * as stubs from "durable:object/stubs@0.1.0";
 import { valueUnlessAborted } from "./abort.js";
 import { checked } from "./errors.js";
+import { DurableObjectId } from "./id.js";
+import { kind, refused } from "./kinds.js";
 import { asksForSocket, responseFrom, signalOf, wireRequest } from "./message.js";
 import { pathOf, walk } from "./pipeline.js";
 import { call } from "./rpc.js";
 import { asked } from "./socket-end.js";
+import { withoutCopies } from "../platform/install.js";
 
 // Properties of a stub that are no methods of its object.
-class DurableObjectStub {
+export class DurableObjectStub {
   #className;
   #target;
 
   constructor(className, id) {
     this.#className = className;
     this.#target = id.name !== undefined ? { tag: "name", val: id.name } : { tag: "id", val: id.toString() };
-    this.id = id;
-    if (id.name !== undefined) this.name = id.name;
   }
 
   async fetch(input, init) {
@@ -39,19 +40,44 @@ class DurableObjectStub {
   }
 }
 
+// Whom each stub stands for.
+const meant = new WeakMap();
+
 export function stubOf(className, id) {
+  const shown = id.name === undefined ? { id } : { id, name: id.name };
+  return proxyOf(className, id, { name: undefined, ...shown, [Symbol.toStringTag]: "DurableObject" }, shown);
+}
+
+// One that came from another object knows no name, and can be disposed.
+function received(className, id) {
+  return proxyOf(className, id, { [Symbol.toStringTag]: "Fetcher", [Symbol.dispose]: () => {} });
+}
+
+function proxyOf(className, id, about, shown = {}) {
   const stub = new DurableObjectStub(className, id);
   const invoke = (path, args) => {
     if (path.length === 1) return stub.call(path[0], args);
     return stub.call(path[0]).then((value) => walk(value, path.slice(1), args));
   };
-  const own = { __proto__: null, fetch: stub.fetch.bind(stub), connect: stub.connect, id: stub.id, name: stub.name, then: undefined };
-  return new Proxy(stub, {
-    get(_, name) {
-      if (typeof name === "symbol") return name === Symbol.toStringTag ? "DurableObject" : undefined;
-      return name in own ? own[name] : pathOf(invoke, [name]);
-    },
+  const own = { __proto__: null, fetch: stub.fetch.bind(stub), connect: stub.connect, then: undefined, ...about };
+  const proxy = new Proxy(Object.assign(stub, shown), {
+    get: (_, name) => (name in own || typeof name === "symbol" ? own[name] : pathOf(invoke, [name])),
     has: (_, name) => name in own && own[name] !== undefined,
     getPrototypeOf: () => DurableObjectStub.prototype,
   });
+  meant.set(proxy, { className, id });
+  return proxy;
 }
+
+kind(
+  "DurableObjectStub",
+  DurableObjectStub,
+  (stub, { isSent }) => {
+    if (!isSent) throw refused("ServiceStub cannot be serialized in this context.");
+    const { className, id } = meant.get(stub);
+    return [className, id.toString(), id.name];
+  },
+  ([className, digits, name]) => received(className, new DurableObjectId(digits, name)),
+);
+
+withoutCopies({ DurableObjectStub });

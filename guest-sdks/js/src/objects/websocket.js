@@ -12,8 +12,9 @@
 // that number alone, and made anew when the object is.
 
 import * as sockets from "durable:object/websockets@0.1.0";
-import { decode, encode } from "./cbor.js";
 import { asking, report } from "./errors.js";
+import { keep, kept } from "./kinds.js";
+import { withoutCopies } from "../platform/install.js";
 
 const STATES = { open: 1, closing: 2, closed: 3 };
 
@@ -224,7 +225,7 @@ export class WebSocket extends EventTarget {
   }
 
   serializeAttachment(value) {
-    const bytes = encode(value);
+    const bytes = keep(value);
     if (this.#line !== null) {
       asking(() => sockets.setAttachment(this.#line, bytes));
       return;
@@ -237,7 +238,7 @@ export class WebSocket extends EventTarget {
 
   deserializeAttachment() {
     const bytes = this.#line === null ? this.#attachment : asking(() => sockets.attachment(this.#line));
-    return bytes === null ? null : decode(bytes);
+    return bytes === null ? null : kept(bytes);
   }
 
   // An event of the other end, in the same instance.
@@ -392,3 +393,5 @@ function attempt(say) {
     report(error, "A WebSocket that is passed on:");
   }
 }
+
+withoutCopies({ WebSocket });

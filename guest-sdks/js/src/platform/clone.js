@@ -1,12 +1,13 @@
 // structuredClone: a copy of nearly any value.
 
 import { Blob, File, bytesIn } from "./http/blob.js";
-import { isOfTheWeb } from "./install.js";
+import { isOfTheWeb, withoutCopies } from "./install.js";
 import { ReadableStream, TransformStream, WritableStream } from "./streams/index.js";
 
 const errors = new Map([Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError].map((type) => [type.name, type]));
 const MOVES = Symbol("moves");
 const transferable = [ReadableStream, WritableStream, TransformStream];
+withoutCopies({ ReadableStream, WritableStream, TransformStream });
 
 export function structuredClone(value, options) {
   if (arguments.length === 0) throw new TypeError("structuredClone: 1 argument required, but only 0 present.");
@@ -24,6 +25,13 @@ export function structuredClone(value, options) {
 }
 
 const refused = (message) => new DOMException(`${message}.`, "DataCloneError");
+
+// Why an object has no copy.
+export function refusal(value) {
+  const tag = Object.prototype.toString.call(value);
+  if (isWeb(value)) return refused(`Could not serialize object of type "${Object.getPrototypeOf(value).constructor.name}". This type does not support serialization`);
+  return refused(`${/(?:Iterator|Generator)\]$/.test(tag) ? tag : shown(value)} could not be cloned`);
+}
 
 function shown(value) {
   if (typeof value === "symbol") return value.toString();
@@ -105,24 +113,27 @@ function branch(value, memory, remember) {
   if (Array.isArray(value)) {
     return properties(value, remember(new Array(value.length)), memory);
   }
-  if (!isPlain(value)) throw refused(`${shown(value)} could not be cloned`);
+  if (!isPlain(value)) throw refusal(value);
   return properties(value, remember({}), memory);
 }
 
 const prototypeOf = Object.getPrototypeOf;
 const special = new Set([
-  ...[Promise, WeakMap, WeakSet, WeakRef, FinalizationRegistry, SharedArrayBuffer, Symbol, ...transferable].map((type) => type.prototype),
+  ...[Promise, WeakMap, WeakSet, WeakRef, FinalizationRegistry, SharedArrayBuffer, Symbol].map((type) => type.prototype),
   prototypeOf(function* () {}).prototype,
   prototypeOf(prototypeOf(async function* () {})).prototype,
   ...[[], "", new Map(), new Set()].map((value) => prototypeOf(value[Symbol.iterator]())),
 ]);
 
 // Instances of one's own classes are cloned as plain objects, those of the platform's are not.
-function isPlain(value) {
+export const isPlain = (value) => !descends(value, (prototype) => special.has(prototype) || isOfTheWeb(prototype));
+const isWeb = (value) => descends(value, isOfTheWeb);
+
+function descends(value, isWanted) {
   for (let prototype = prototypeOf(value); prototype !== null; prototype = prototypeOf(prototype)) {
-    if (special.has(prototype) || isOfTheWeb(prototype)) return false;
+    if (isWanted(prototype)) return true;
   }
-  return true;
+  return false;
 }
 
 function properties(from, to, memory) {

@@ -21,6 +21,15 @@ export function isOfTheWeb(prototype) {
   return webPrototypes.has(prototype);
 }
 
+// Classes of which no object has a copy, like the web's, and their names, which the bundler might
+// have changed.
+export function withoutCopies(types) {
+  for (const [name, type] of Object.entries(types)) {
+    webPrototypes.add(type.prototype);
+    Object.defineProperty(type, "name", { value: name, configurable: true });
+  }
+}
+
 // What the web's classes have: members that can be listed, and a name, which the bundler
 // might have changed.
 export function likeTheWeb(type, name) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Error, Result};
 
-use crate::build::Failed;
+use crate::build::{Failed, GivenUp};
 use crate::cli::run::{Loaded, Loader};
 use crate::config::{ClassConfig, Code, Config};
 use crate::instance::component::Component;
@@ -29,10 +29,12 @@ pub struct Declared {
 }
 
 impl Attempts {
-    pub async fn load(&mut self, code: &Code, config: &Config, loader: &Loader) {
+    /// Builds and loads the code. False: that was given up, and all is as before.
+    pub async fn load(&mut self, code: &Code, config: &Config, loader: &Loader) -> bool {
         let attempt = loader.load_code(code, config.world_of(code)).await;
         let attempt = config.written_of(code).blamed(attempt);
         match &attempt {
+            Err(error) if error.is::<GivenUp>() => return false,
             Ok(loaded) => {
                 let declared = Declared {
                     classes: loaded.component.classes().to_vec(),
@@ -43,6 +45,7 @@ impl Attempts {
             Err(error) => tracing::error!("{error:#}"),
         }
         self.newest.insert(code.clone(), attempt);
+        true
     }
 
     /// No attempts, but what was declared before.

@@ -13,9 +13,10 @@
 mod code;
 mod look;
 mod plan;
+mod sources;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Error, Result};
@@ -23,6 +24,7 @@ use tokio::sync::oneshot;
 
 use self::code::{Attempts, Known};
 use self::plan::Plan;
+use self::sources::{CONFIG_GROUP, Sources};
 use self::watch::Watch;
 use super::Overrides;
 use super::run::{Loader, Premises, Purpose, Running, left, on_workers};
@@ -30,6 +32,7 @@ use super::stop::Stop;
 use crate::build::{Profile, Tools, Workshop};
 use crate::config::{Code, Config};
 use crate::life::registry::Registry;
+use crate::outbound::assets::files_of_rules;
 use crate::workers;
 
 pub fn dev(path: &Path, overrides: Overrides, cache: &Path) -> Result<()> {
@@ -63,66 +66,62 @@ struct Dev {
     loader: Loader,
 }
 
-/// The group of `Watch` that is the configuration; those of the codes follow.
-const CONFIG_GROUP: usize = 0;
-
 /// Everything about one configuration.
 struct Served {
+    plan: Plan,
     config: Config,
     premises: Premises,
-    attempts: Attempts,
+    sources: Sources,
     /// By the name of the class.
     known: BTreeMap<String, Known>,
-    watch: Watch,
-    codes: Vec<Code>,
 }
 
 impl Dev {
     /// What is served first. Its address, data and configuration must be in order;
     /// its source need not.
     async fn first(&self) -> Result<Served> {
-        let mut attempts = Attempts::default();
+        let plan = Plan::of(&self.path)?;
         let environment = self.overrides.env.as_deref();
-        let mut config = Plan::of(&self.path)?.first_config(environment)?;
+        let mut config = plan.first_config(environment)?;
         self.overrides.apply(&mut config)?;
         let premises = Premises::take(&config, Purpose::Developing).await?;
-        let (watch, codes) = self.watch(&config);
-        for code in &codes {
-            attempts.load(code, &config, &self.loader).await;
-        }
+        let mut sources = self.sources(Attempts::default(), &config);
+        sources.load_all(&config, &self.loader).await;
         // A component knows best which classes it has; they have one code.
-        config = self.config(&attempts).unwrap_or(config);
-        let mut served = Served {
-            known: self.known(&config, &attempts, BTreeMap::new()).await,
+        config = self.config(&plan, &sources.attempts).unwrap_or(config);
+        let served = Served {
+            plan,
+            known: self
+                .known(&config, &sources.attempts, BTreeMap::new())
+                .await,
             config,
             premises,
-            attempts,
-            watch,
-            codes,
+            sources,
         };
-        served.watch_sources();
         served.premises.announce(self.loader.cache())?;
         Ok(served)
     }
 
-    fn config(&self, attempts: &Attempts) -> Result<Config> {
+    fn config(&self, plan: &Plan, attempts: &Attempts) -> Result<Config> {
         let environment = self.overrides.env.as_deref();
-        let mut config = Plan::of(&self.path)?.config(environment, attempts)?;
+        let mut config = plan.config(environment, attempts)?;
         self.overrides.apply(&mut config)?;
         Ok(config)
     }
 
-    /// Watches the configuration and the code of its classes.
-    fn watch(&self, config: &Config) -> (Watch, Vec<Code>) {
+    /// The code of its classes, watched as the configuration is.
+    fn sources(&self, attempts: Attempts, config: &Config) -> Sources {
         let codes = config.codes();
-        let configuration = plan::files(&self.path, self.overrides.env.as_deref());
+        let mut configuration = plan::files(&self.path, self.overrides.env.as_deref());
+        let assets = config.assets.iter();
+        configuration.extend(assets.flat_map(|it| files_of_rules(&it.directory)));
         let of_code = codes.iter().map(|code| match code {
             Code::Component(path) | Code::Source(path) => vec![path.clone()],
             Code::Worker(worker) => vec![worker.watched.clone()],
         });
         let groups = std::iter::once(configuration).chain(of_code).collect();
         let skipped = vec![config.data.clone(), self.loader.cache().into()];
-        (Watch::new(groups, skipped), codes)
+        Sources::new(attempts, codes, Watch::new(groups, skipped))
     }
 
     /// The code of each class of `config`, where `before` is what was known before.
@@ -184,21 +183,28 @@ impl Dev {
     /// what is to be served instead, ready.
     async fn until_other(&self, mut served: Served, registry: &Registry) -> Served {
         loop {
-            let changed = served.watch.changed().await;
+            let changed = served.sources.changed().await;
             for group in &changed {
                 if *group == CONFIG_GROUP {
                     continue;
                 }
-                let code = &served.codes[group - 1];
+                let code = &served.sources.codes[group - 1];
                 let (path, meanwhile) = (code.path().display(), served.meanwhile(code));
                 tracing::info!(%path, "changed; building, {meanwhile} answers until that is done");
-                let (attempts, config) = (&mut served.attempts, &served.config);
-                attempts.load(code, config, &self.loader).await;
+                served
+                    .sources
+                    .load(*group, &served.config, &self.loader)
+                    .await;
             }
-            served.watch_sources();
-            match self.config(&served.attempts) {
-                Ok(config) if config != served.config => {
-                    match self.prepare(config, &mut served).await {
+            served.sources.watch_sources();
+            let plan = served.plan.next(&self.path);
+            let config = plan.and_then(|plan| {
+                let config = self.config(&plan, &served.sources.attempts)?;
+                Ok((plan, config))
+            });
+            match config {
+                Ok((plan, config)) if config != served.config => {
+                    match self.prepare(plan, config, &mut served).await {
                         Ok(next) => return next,
                         Err(error) => served.refuse(&error, registry),
                     }
@@ -217,49 +223,35 @@ impl Dev {
     }
 
     /// Prepares everything of another configuration that can fail.
-    async fn prepare(&self, config: Config, served: &mut Served) -> Result<Served> {
+    async fn prepare(&self, plan: Plan, config: Config, served: &mut Served) -> Result<Served> {
         let premises = served.premises.renewed(&config).await?;
         // Watched before it is loaded, so that no change is missed.
-        let (watch, codes) = self.watch(&config);
-        let mut attempts = served.attempts.forgotten();
-        for code in &codes {
-            attempts.load(code, &config, &self.loader).await;
-        }
+        let mut sources = self.sources(served.sources.attempts.forgotten(), &config);
+        sources.load_all(&config, &self.loader).await;
         // What it declares may not be what the one before it did.
-        let config = self.config(&attempts).unwrap_or(config);
-        let known = self.known(&config, &attempts, served.known.clone()).await;
-        let mut next = Served {
+        let config = self.config(&plan, &sources.attempts).unwrap_or(config);
+        let attempts = &sources.attempts;
+        let known = self.known(&config, attempts, served.known.clone()).await;
+        Ok(Served {
+            plan,
             config,
             premises,
-            attempts,
+            sources,
             known,
-            watch,
-            codes,
-        };
-        next.watch_sources();
-        Ok(next)
+        })
     }
 }
 
 impl Served {
-    /// Watches what the code was made from, too.
-    fn watch_sources(&mut self) {
-        for (at, code) in self.codes.iter().enumerate() {
-            if let Some(Ok(loaded)) = self.attempts.of(code) {
-                self.watch.add(at + 1, &loaded.sources);
-            }
-        }
-    }
-
     /// Takes the newest code of the classes that these groups are about.
-    async fn update(&mut self, changed: &[usize]) {
+    async fn update(&mut self, changed: &BTreeSet<usize>) {
         for class in self.config.all_code() {
-            let group = self.codes.iter().position(|code| *code == class.code);
-            let concerns = |it: &usize| *it == CONFIG_GROUP || Some(*it) == group.map(|it| it + 1);
+            let group = self.sources.group_of(&class.code);
+            let concerns = |it: &usize| *it == CONFIG_GROUP || Some(*it) == group;
             if changed.iter().any(concerns)
                 && let Some(known) = self.known.get_mut(&class.name)
             {
-                known.update(class, &self.attempts).await;
+                known.update(class, &self.sources.attempts).await;
             }
         }
     }

@@ -43,6 +43,21 @@ impl Plan {
         })
     }
 
+    /// What there is after this. Fails when the file is gone that says what is served.
+    pub fn next(&self, path: &Path) -> Result<Plan> {
+        let next = Plan::of(path);
+        let gone = match (self, &next) {
+            (Plan::Configured(file) | Plan::Worker(file), Ok(Plan::Folder(_)) | Err(_)) => file,
+            (Plan::Folder(folder), Err(_)) => folder,
+            _ => return next,
+        };
+        bail!(
+            "{} is gone, which says what is served; put it back, or stop abide dev and start it \
+             anew",
+            gone.display()
+        )
+    }
+
     /// The configuration. What the newest code declares counts where nothing else is
     /// said: a folder without a configuration has the classes that its component
     /// declared, or one that is named like its package.

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
 
 use super::super::ConfigError;
 use super::Reader;
 use super::document::Node;
-use crate::outbound::assets::{self, Assets, HtmlHandling, NotFound, WorkerFirst};
+use crate::outbound::assets::{Assets, HtmlHandling, NotFound, Rules, WorkerFirst};
 
 /// What goes to the bundler as it stands.
 const BUNDLED: [&str; 8] = [
@@ -190,15 +191,14 @@ impl Reader<'_> {
                 directory.display()
             ));
         }
-        notes.extend(assets::not_done(&directory).map(|(path, instead)| {
-            let path = path.display();
-            format!("{path} has no effect, for abide does not read such files; {instead}")
-        }));
+        let (rules, wrong) = Rules::of(&directory);
+        notes.extend(wrong);
         Ok(Some(Assets {
             directory,
             html,
             missing,
             first,
+            rules: Arc::new(rules),
         }))
     }
 

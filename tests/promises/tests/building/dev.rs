@@ -192,6 +192,15 @@ async fn the_configuration_is_read_again() {
     abide.says("memory_bytes_max").await;
     dev.write("abide.toml", class("b"));
     answers(&abide, "/b/x", "hello").await;
+
+    dev.rename("abide.toml", "away.toml");
+    abide
+        .says("abide.toml is gone, which says what is served; put it back")
+        .await;
+    assert_eq!(abide.get("/b/x").await.ok(), "hello");
+    dev.write("b.wasm", smallest::answering("meanwhile"));
+    dev.rename("away.toml", "abide.toml");
+    answers(&abide, "/b/x", "meanwhile").await;
 }
 
 #[tokio::test]
@@ -320,6 +329,30 @@ async fn a_signal_ends_a_build_with_all_that_it_started() {
     let compiler = slow_compiler(&dev).await;
     assert!(abide.stop().await.success());
     until("the compiler has ended", async || !runs(&compiler)).await;
+}
+
+#[tokio::test]
+async fn slow_a_build_that_hangs_is_given_up_for_newer_source() {
+    let dev = Development::answering("one");
+    dev.write("o/slow", "");
+    // The first, and one while it serves.
+    let starting = dev.clone();
+    let starting = std::thread::spawn(move || starting.dev("o"));
+    let compiler = slow_compiler(&dev).await;
+    dev.remove("o/slow");
+    let abide = starting.join().expect("it serves");
+    answers(&abide, "/counter/x", "one").await;
+    assert!(!runs(&compiler));
+
+    dev.write("o/slow", "");
+    let compiler = slow_compiler(&dev).await;
+    assert_eq!(abide.get("/counter/x").await.ok(), "one");
+    dev.remove("o/slow");
+    dev.source("o", "counter", "two");
+    answers(&abide, "/counter/x", "two").await;
+    abide.says("what is being built is given up").await;
+    assert!(!runs(&compiler));
+    assert_eq!(abide.get("/counter/x").await.header("abide-build"), None);
 }
 
 #[tokio::test]

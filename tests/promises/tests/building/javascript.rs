@@ -317,6 +317,50 @@ export default {
 }
 
 #[tokio::test]
+async fn slow_objects_call_what_the_gateway_gives_them() {
+    let dev = project();
+    let index = r#"
+import { DurableObject, RpcTarget } from "cloudflare:workers";
+
+export class Counter extends DurableObject {
+  async each(told: (n: number) => Promise<number>) { return [await told(1), await told(2)]; }
+  async use(target: any) { return target.twice(21); }
+  async write(stream: WritableStream) {
+    const writer = stream.getWriter();
+    await writer.write("written");
+    await writer.close();
+  }
+}
+
+let disposed = 0;
+
+class Target extends RpcTarget {
+  twice(n: number) { return 2 * n; }
+  [Symbol.dispose]() { disposed++; }
+}
+
+export default {
+  async fetch(request: Request, env: any): Promise<Response> {
+    const counter = env.COUNTER.getByName("one");
+    const each = await counter.each((n: number) => n + 10);
+    const used = await counter.use(new Target());
+    const { readable, writable } = new TransformStream();
+    const text = new Response(readable).text();
+    await counter.write(writable);
+    while (disposed === 0) await scheduler.wait(1);
+    return Response.json([each, used, await text, request.cf?.country ?? null, request.cf?.tlsVersion]);
+  },
+};
+"#;
+    dev.write("w/src/index.ts", index);
+    let abide = dev.worker("w", &[]);
+    for _ in 0..3 {
+        let expected = r#"[[11,12],42,"written",null,""]"#;
+        assert_eq!(abide.get("/").await.ok(), expected);
+    }
+}
+
+#[tokio::test]
 async fn slow_webassembly_and_a_wait_at_the_top_level_are_refused_with_their_place() {
     let dev = project();
     dev.write("w/src/add.wasm", b"\0asm\x01\0\0\0");
@@ -363,14 +407,28 @@ async fn slow_static_files_come_before_the_gateway() {
         WRANGLER.replace("\"main\": \"src/index.ts\",", assets),
     );
     dev.write("w/public/index.html", "<p>the page</p>");
-    dev.write("w/public/_headers", "/*\n  X-Test: 1\n");
+    dev.write("w/public/_headers", "/*\n  X-Test: 1\nnonsense\n");
+    dev.write(
+        "w/public/_redirects",
+        "/old/* /greeting?was=:splat 301\n/app/* /page 200\n",
+    );
+    dev.write("w/public/page.html", "<p>the application</p>");
+    dev.write("w/public/.assetsignore", "*.map\n");
+    dev.write("w/public/x.map", "not for clients");
     dev.write("w/secret.txt", "not for clients");
     std::os::unix::fs::symlink("../secret.txt", dev.path("w/public/link.txt")).expect("a link");
     let abide = dev.worker("w", &[]);
-    abide.says("public/_headers has no effect").await;
+    abide
+        .says("public/_headers:3: \"nonsense\" is neither")
+        .await;
     let page = abide.get("/").await;
     assert_eq!(page.text(), "<p>the page</p>");
-    assert_eq!(page.header("x-test"), None);
+    assert_eq!(page.header("x-test"), Some("1"));
+    let redirect = abide.get("/old/x").await;
+    assert_eq!(redirect.status, 301);
+    assert_eq!(redirect.header("location"), Some("/greeting?was=x"));
+    let inside = abide.get("/app/anything").await;
+    assert_eq!(inside.ok(), "<p>the application</p>");
     assert_eq!(
         page.header("content-type"),
         Some("text/html; charset=utf-8")
@@ -381,7 +439,7 @@ async fn slow_static_files_come_before_the_gateway() {
         .to_owned();
     assert_eq!(abide.get("/greeting").await.ok(), "one");
     // Whoever asks past the folder reaches the gateway, as for any other path.
-    for path in ["/%2e%2e/secret.txt", "/link.txt"] {
+    for path in ["/%2e%2e/secret.txt", "/link.txt", "/x.map", "/_headers"] {
         let answer = abide.get(path).await;
         assert!(
             !answer.text().contains("not for clients"),
@@ -392,6 +450,11 @@ async fn slow_static_files_come_before_the_gateway() {
     let other = abide.get("/").await;
     assert_eq!(other.text(), "<p>another page</p>");
     assert_ne!(other.header("etag"), Some(&*etag));
+    dev.write("w/public/_headers", "/*\n  X-Test: 2\n");
+    until("the other header is there", async || {
+        abide.get("/").await.header("x-test") == Some("2")
+    })
+    .await;
 }
 
 #[tokio::test]

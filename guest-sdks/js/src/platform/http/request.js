@@ -4,6 +4,7 @@ import { likeTheWeb } from "../install.js";
 import { AbortController, AbortSignal } from "../events/abort.js";
 import { URL } from "../url/url.js";
 import { Body, attach, extract, isUsed, take, tee } from "./body.js";
+import { cfOf } from "./cf.js";
 import { Headers, addType, copyOf, ofFields } from "./headers.js";
 
 const INTERNAL = Symbol();
@@ -51,7 +52,7 @@ export class Request extends Body {
       cache: given.cache ?? from?.cache ?? "default",
       integrity: given.integrity ?? from?.integrity ?? "",
       keepalive: given.keepalive ?? from?.keepalive ?? false,
-      cf: given.cf ?? from?.cf,
+      cf: given.cf ?? from?.#state.cf,
       upgrade: (from ?? (init instanceof Request ? init : null))?.#state.upgrade ?? null,
     };
     if (type !== null) addType(this.headers, type);
@@ -101,7 +102,9 @@ export class Request extends Body {
   }
 
   get cf() {
-    return this.#state.cf;
+    const state = this.#state;
+    if (state.cf === cfOf) state.cf = cfOf(state.url);
+    return state.cf;
   }
 
   get mode() {
@@ -148,7 +151,7 @@ export { stateOf as stateOfRequest };
 // What the host gives: see README.md, "The tree".
 export function requestOf({ method, url, fields, source = null, signal = null, upgrade = null }) {
   const request = new Request(INTERNAL, {
-    method, url, fields, headers: null, signal, redirect: "manual", cache: "default", integrity: "", keepalive: false, cf: undefined, upgrade,
+    method, url, fields, headers: null, signal, redirect: "manual", cache: "default", integrity: "", keepalive: false, cf: cfOf, upgrade,
   });
   if (source !== null) attach(request, source);
   return request;

@@ -54,8 +54,8 @@ function once(bytes) {
   };
 }
 
-// The stream is locked from now on.
-export function sourceOfStream(stream) {
+// The stream is locked from now on. Text in it is an error, unless `textOf` makes bytes of it.
+export function sourceOfStream(stream, textOf) {
   const source = sources.get(stream);
   if (source !== undefined && !isDisturbed(stream) && !stream.locked) {
     stream.getReader();
@@ -69,6 +69,7 @@ export function sourceOfStream(stream) {
       const { done, value } = await reader.read();
       if (done) return null;
       if (isBufferSource(value)) return bytesOf(value);
+      if (textOf !== undefined && typeof value === "string") return textOf(value);
       const error = new TypeError(`A body's stream must have chunks of bytes, but it had ${typeof value === "string" ? "a string: use a TextEncoder" : typeof value}.`);
       reader.cancel(error).catch(() => {});
       throw error;

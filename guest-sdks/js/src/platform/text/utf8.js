@@ -32,6 +32,11 @@ export function decode(bytes) {
   }
 }
 
+// As Cloudflare keeps a text whose surrogates have no partner: as UTF-8 that is broken.
+export function withoutLone(text) {
+  return text.isWellFormed() ? text : text.replace(/[\ud800-\udfff]/gu, "\ufffd\ufffd\ufffd");
+}
+
 // Throws URIError where the bytes are not UTF-8.
 export function decodeStrictly(bytes) {
   const latin1 = toLatin1(bytes);
