@@ -209,9 +209,9 @@ impl Dev {
                         Err(error) => served.refuse(&error, registry),
                     }
                 }
-                Ok(config) => {
+                Ok((plan, config)) => {
                     // Its lines may have moved.
-                    served.config = config;
+                    (served.plan, served.config) = (plan, config);
                     served.update(&changed).await;
                     if !served.put_into(registry) {
                         tracing::info!("the code that answers is the same as before");
