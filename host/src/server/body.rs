@@ -6,7 +6,8 @@
 //!   stream has another length than it said, or it answers a request that broke
 //!   off, the transfer breaks too.
 //! * What waits for the client is counted.
-//! * What an object said before it broke off reaches the client, the head above all.
+//! * What an object said before it broke off reaches a client of HTTP/1, the head above
+//!   all. Over HTTP/2 the end may overtake it.
 
 use std::pin::Pin;
 use std::sync::Arc;
