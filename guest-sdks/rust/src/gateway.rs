@@ -13,8 +13,8 @@ use crate::{Request, Response, Result};
 /// Requests interleave wherever one awaits something of the host, so what changes is kept
 /// in a [`Cell`](std::cell::Cell) or [`RefCell`](std::cell::RefCell), and may be gone at
 /// any time. [`sleep`](crate::sleep), [`fetch`](crate::fetch), [`spawn`](crate::spawn) and
-/// `std::env::var` are there; what only an object has, such as
-/// [`subpath`](crate::RequestExt::subpath), ends the instance.
+/// `std::env::var` are there; a gateway that uses what only an object has, such as
+/// [`subpath`](crate::RequestExt::subpath), is refused when it is loaded.
 ///
 /// ```
 /// use durable_object::http::{StatusCode, header::AUTHORIZATION};
@@ -54,10 +54,7 @@ use crate::{Request, Response, Result};
 ///     }
 /// }
 ///
-/// durable_object::export! {
-///     gateway Front,
-///     "room" => Room,
-/// }
+/// durable_object::export!(gateway Front);
 ///
 /// # fn main() {
 /// World::new()
@@ -75,8 +72,8 @@ use crate::{Request, Response, Result};
 /// # }
 /// ```
 ///
-/// Alone, for objects of other components, in whatever language they are written, it is
-/// `export!(gateway Front)`; the host's configuration says where it stands:
+/// It is a component of its own, before objects in whatever language they are written. The
+/// host's configuration says where it stands:
 ///
 /// ```toml
 /// [gateway]

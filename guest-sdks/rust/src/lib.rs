@@ -108,8 +108,7 @@ pub use durable_object_macros::FromRow;
 /// # fn main() {}
 /// ```
 ///
-/// A [`Gateway`] stands first. With classes it is the one before them, without it is one
-/// for the objects of other components.
+/// A [`Gateway`] is a component of its own: `export!(gateway Front)`.
 ///
 /// With several, the class name chooses. A host knows the names without a
 /// configuration; an object of a class that is not listed cannot start:

@@ -45,6 +45,11 @@ impl Parse for Exports {
                 "with several classes each needs its name: export! { \"room\" => Room, … }";
             return Err(syn::Error::new_spanned(&unnamed.class, message));
         }
+        if let (Some(_), Some(class)) = (&gateway, classes.first()) {
+            let message =
+                "a gateway is a component of its own; export the classes by another crate";
+            return Err(syn::Error::new_spanned(&class.class, message));
+        }
         Ok(Exports { gateway, classes })
     }
 }
@@ -137,10 +142,6 @@ pub fn expand(Exports { gateway, classes }: Exports) -> Result<TokenStream> {
             );
         }
     });
-    let declared_gateway = gateway
-        .as_ref()
-        .filter(|_| !classes.is_empty())
-        .map(|_| section("durable-object:gateway", "\n"));
     let gateway = gateway.map(|gateway| {
         quote! {
             fn gateway() -> ::durable_object::Result<
@@ -186,7 +187,6 @@ pub fn expand(Exports { gateway, classes }: Exports) -> Result<TokenStream> {
             )*
         };
         #names
-        #declared_gateway
         #(#forgotten)*
     })
 }

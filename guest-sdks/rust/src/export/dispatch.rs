@@ -24,6 +24,7 @@ pub trait Classes: 'static {
 
 /// A gateway of any type.
 pub trait Front {
+    /// Answers a request.
     fn fetch(self: Rc<Self>, request: Request) -> Pending<Response>;
 }
 

@@ -1,6 +1,5 @@
-//! The gateway without objects of its own.
+//! A gateway that is written with the SDK.
 
-#[path = "../../front/src/gateway.rs"]
 mod gateway;
 
 durable_object::export!(gateway gateway::Front);

@@ -1,9 +1,5 @@
-//! A gateway and the objects behind it.
+//! Objects behind a gateway, written with the SDK.
 
-mod gateway;
 mod press;
 
-durable_object::export! {
-    gateway gateway::Front,
-    "press" => press::Press: CallHandler + WebSocketHandler,
-}
+durable_object::export!(press::Press: CallHandler + WebSocketHandler);

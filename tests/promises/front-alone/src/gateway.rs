@@ -44,7 +44,6 @@ impl Gateway for Front {
             }
             Some("fail") => Err("the gateway failed".into()),
             Some("panic") => panic!("the gateway fell"),
-            Some("subpath") => Ok(response::text(request.subpath())),
             _ => Err(Error::status(StatusCode::NOT_FOUND, "no such place")),
         }
     }
