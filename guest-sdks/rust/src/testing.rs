@@ -13,7 +13,7 @@
 //! Time is virtual: a [`sleep`](crate::sleep) takes none, and moves
 //! [`now`](crate::now).
 //!
-//! What a host promises holds here too, and the same cases prove it, but for this: limits
+//! What a host promises holds here too, but for this: limits
 //! and refused statements of SQL are not checked, what an object writes is kept at once,
 //! also when it is reset in the same turn, events are not held back by sections, and
 //! nobody's caller leaves. A panic is one of the test, and so is

@@ -259,9 +259,8 @@ pub mod stubs {
         async { Ok(wire::into_payload(answer.await.map_err(error)?)) }
     }
 
-    /// Not at once: what is being passed on is dropped here just before the host takes it.
     pub fn release(theirs: u64) {
-        spawn_local(async move { stubs::release(theirs) });
+        stubs::release(theirs);
     }
 
     fn wire_target(target: &Target) -> stubs::Target {
