@@ -396,7 +396,7 @@ async fn offers_that_cannot_be_kept_are_passed_over() {
     let abide = Site::fixture("").serve();
     for offer in [
         "x-unknown",
-        "permessage-deflate; server_max_window_bits=9",
+        "permessage-deflate; server_max_window_bits=8",
         "permessage-deflate; client_max_window_bits=99",
         "permessage-deflate; unknown",
     ] {
