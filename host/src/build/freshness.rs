@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
@@ -113,9 +113,10 @@ fn content(file: &Path) -> String {
     }
 }
 
-/// By the time that nobody can set.
+/// By the time that nobody can set, which has steps, of 10 ms at most.
 fn changed_since(file: &Path, time: SystemTime) -> bool {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = since.saturating_sub(Duration::from_millis(10));
     let changed = fs::metadata(file).map(|it| (it.ctime(), it.ctime_nsec()));
     changed.is_ok_and(|(seconds, nanoseconds)| {
         (seconds, nanoseconds) >= (since.as_secs() as i64, since.subsec_nanos().into())

@@ -111,7 +111,8 @@ async fn a_big_sort_does_not_take_the_memory_of_the_machine() {
     assert!(grown < 400_000_000, "a sort of 900 MB took {grown} bytes");
 }
 
-/// One event goes on for ever while others of the object stream their answers.
+/// One event goes on for ever while others of the object stream their answers. The pools
+/// that they take from grow with the peak, ever less; 300 bytes left of each would be 19 MB.
 #[tokio::test]
 async fn streamed_answers_leave_nothing_behind_while_another_event_goes_on() {
     let _turn = turn().await;
@@ -135,7 +136,7 @@ async fn streamed_answers_leave_nothing_behind_while_another_event_goes_on() {
     let grown = abide.resident_bytes().saturating_sub(resident_bytes);
     println!("64,000 streamed answers left {grown} bytes");
     assert!(
-        grown < 3_000_000,
+        grown < 6_000_000,
         "64,000 streamed answers left {grown} bytes"
     );
 }
