@@ -30,11 +30,6 @@ fn is_refused(answer: &promises::Answer, text: &str) {
     answer.is_error("exception", text);
 }
 
-#[track_caller]
-fn is_refused_of(answer: &promises::Answer, text: &str) {
-    answer.is_error("unavailable", text);
-}
-
 #[tokio::test]
 async fn a_request_arrives_as_the_object_made_it() {
     let elsewhere = echo().await;
