@@ -3,9 +3,10 @@
 //! Each is built when a test first asks for it, in the profile of the tests and into
 //! their target folder; a build that has nothing to do takes a moment.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// The folder that the repository is in.
 pub fn workspace() -> PathBuf {
@@ -51,8 +52,7 @@ pub fn power_loss() -> PathBuf {
 
 /// The component of `fixture/`.
 pub fn fixture() -> PathBuf {
-    static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
-    COMPONENT.get_or_init(|| component("fixture")).clone()
+    component("fixture")
 }
 
 /// The classes of `javascript/objects.mjs`.
@@ -84,50 +84,49 @@ pub fn javascript_gateway() -> PathBuf {
 
 /// The component of `alarm-clock/`.
 pub fn alarm_clock() -> PathBuf {
-    static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
-    COMPONENT.get_or_init(|| component("alarm-clock")).clone()
+    component("alarm-clock")
 }
 
 /// The component of `gateway/`.
 pub fn gateway() -> PathBuf {
-    static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
-    COMPONENT.get_or_init(|| component("gateway")).clone()
+    component("gateway")
 }
 
 /// The component of `front/`.
 pub fn front() -> PathBuf {
-    static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
-    COMPONENT.get_or_init(|| component("front")).clone()
+    component("front")
 }
 
 /// The component of `front-alone/`.
 pub fn front_alone() -> PathBuf {
-    static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
-    COMPONENT.get_or_init(|| component("front-alone")).clone()
+    component("front-alone")
 }
 
 /// The component of `foreign-clock/`.
 pub fn foreign_clock() -> PathBuf {
-    static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
-    COMPONENT.get_or_init(|| component("foreign-clock")).clone()
+    component("foreign-clock")
 }
 
 /// The component that runs the steps of the conformance tests.
 pub fn probe() -> PathBuf {
-    static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
-    let folder = workspace().join("conformance/probe/rust");
-    COMPONENT
-        .get_or_init(|| component_in(&folder, "probe"))
-        .clone()
+    component_in(&workspace().join("conformance/probe/rust"), "probe")
 }
 
-/// Builds the package in this folder of this crate.
-fn component(name: &str) -> PathBuf {
+/// The component of the package in this folder of this crate.
+fn component(name: &'static str) -> PathBuf {
     component_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join(name), name)
 }
 
-/// Builds the package of this name in this folder.
-fn component_in(folder: &Path, name: &str) -> PathBuf {
+/// The component of the package of this name in this folder, which is built once.
+fn component_in(folder: &Path, name: &'static str) -> PathBuf {
+    static BUILT: Mutex<BTreeMap<&str, PathBuf>> = Mutex::new(BTreeMap::new());
+    // Cargo would let only one build at a time into their folder anyway.
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let component = built.entry(name);
+    component.or_insert_with(|| package(folder, name)).clone()
+}
+
+fn package(folder: &Path, name: &str) -> PathBuf {
     let target = components_folder();
     let manifest = folder.join("Cargo.toml");
     build(
