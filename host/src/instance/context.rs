@@ -15,7 +15,7 @@ use super::cpu::CpuMeter;
 use super::end::InstanceEnd;
 use super::handlers::Handles;
 use super::log::{Channel, GuestLog};
-use super::memory::MemoryMeter;
+use super::memory::MemoryLimiter;
 use super::past::Clock;
 use super::standard_streams::StandardStreams;
 use super::tokens::Tokens;
@@ -62,7 +62,7 @@ pub struct ObjectParts {
 
 pub struct Context {
     pub parts: ObjectParts,
-    pub memory: MemoryMeter,
+    pub memory: MemoryLimiter,
     pub cpu: Arc<CpuMeter>,
     pub turnstile: Arc<Turnstile>,
     pub end: InstanceEnd,
@@ -115,12 +115,13 @@ impl Context {
             .allow_udp(false)
             .build();
         let memory_bytes_max = usize::try_from(limits.memory_bytes_max).unwrap_or(usize::MAX);
+        let cpu = CpuMeter::new(limits.cpu_ms_max);
         let alarm_time_max = Duration::from_millis(limits.alarm_ms_max);
         let alarms = AlarmRuns::new(parts.identity.clone(), handles.alarm, alarm_time_max);
         Context {
             alarms: Arc::new(alarms),
-            memory: MemoryMeter::new(memory_bytes_max),
-            cpu: CpuMeter::new(limits.cpu_ms_max),
+            memory: MemoryLimiter::new(memory_bytes_max, cpu.clone()),
+            cpu,
             turnstile: Arc::default(),
             end: InstanceEnd::default(),
             waits: Arc::default(),

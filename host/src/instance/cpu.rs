@@ -14,7 +14,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::task::{Wake, Waker};
+use std::task::{Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use futures::task::AtomicWaker;
@@ -148,6 +148,25 @@ impl CpuMeter {
     /// Did the poll end only to let others run, in the middle of the guest's work?
     pub fn is_preempted(&self) -> bool {
         self.preempted.load(Relaxed)
+    }
+
+    /// Ends the poll before something that lasts, and goes on when there is a turn for
+    /// long work. Who has one goes on at once.
+    pub async fn step_aside(&self) {
+        if self.slice_ticks.load(Relaxed) == TICKS_PER_HEAVY_SLICE {
+            return;
+        }
+        let mut is_back = false;
+        std::future::poll_fn(|cx| {
+            if is_back {
+                return Poll::Ready(());
+            }
+            is_back = true;
+            self.preempted.store(true, Relaxed);
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
     }
 
     /// Called at a tick while the guest's code runs.

@@ -13,6 +13,7 @@ use super::context::{Context, ObjectParts};
 use super::end::{EndReason, Ended};
 use super::handlers::Handlers;
 use super::kept_memory::KeptMemory;
+use super::memory::give_back;
 use super::standard_streams::Again;
 use super::turn::{Pace, Steering, drive};
 use super::undo::{Reach, undo};
@@ -52,6 +53,7 @@ impl Instance {
         // A core module's own start functions may already do all that an object does.
         let made = drive(&steering, &pace, async {
             let instance = component.prepared.instantiate_async(&mut store).await?;
+            store.data_mut().memory.is_made();
             let awake = match &component.saving {
                 Ok(accessors) => Some(accessors.start(&mut store, instance).await?),
                 Err(_) => None,
@@ -71,11 +73,15 @@ impl Instance {
             }
             Err(error) => Err((error, store)),
         };
-        created.map_err(|(error, store)| {
-            undo(&store, &error, Reach::All);
-            store.data().parts.outlet.deliver();
-            Ended
-        })
+        match created {
+            Ok(instance) => Ok(instance),
+            Err((error, store)) => {
+                undo(&store, &error, Reach::All);
+                store.data().parts.outlet.deliver();
+                give_back(store).await;
+                Err(Ended)
+            }
+        }
     }
 
     /// An instance that goes on where the one was whose memory this is. None, with a
@@ -109,7 +115,7 @@ impl Making<'_> {
         } = self;
         let context = Context::new(parts.clone(), component.handles(), limits, environment);
         let mut store = Store::new(&component.host.engine, context);
-        store.limiter(|context| &mut context.memory);
+        store.limiter_async(|context| &mut context.memory);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|store| store.data().cpu.tick());
         store
@@ -136,6 +142,7 @@ async fn restore(
         Ok((Handlers::load(component, &mut store, &instance)?, awake))
     })
     .await?;
+    store.data_mut().memory.is_made();
     Ok(Instance {
         component: component.clone(),
         store,

@@ -17,6 +17,7 @@ use component_snapshot::runtime::{NotNow, Saving, Snapshot, Unsaved};
 use super::create::Instance;
 use super::end::Ended;
 use super::kept_memory::{Fits, KeptMemory};
+use super::memory::give_back;
 use super::serve::Left;
 use super::standard_streams::Again;
 use super::turn::{Pace, Steering, drive};
@@ -74,6 +75,12 @@ pub struct Life {
 impl Instance {
     /// Runs events until the instance leaves, and keeps its memory if it can.
     pub async fn live(mut self, terms: Terms) -> Life {
+        let life = self.serve_and_sleep(terms).await;
+        give_back(self.store).await;
+        life
+    }
+
+    async fn serve_and_sleep(&mut self, terms: Terms) -> Life {
         let mut refusals = Refusals::default();
         let inbox = self.store.data().parts.inbox.clone();
         loop {

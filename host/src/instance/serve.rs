@@ -70,6 +70,7 @@ impl Instance {
                     accessor.with(|mut access| access.get().cpu.event());
                     running.push(deliver(accessor, handlers, &callers, event));
                 }
+                accessor.with(|mut access| access.get().held.forget_released());
                 if awake.turnstile.is_taken() {
                     // The poll is repeated once what has entered ran.
                     return Poll::Pending;

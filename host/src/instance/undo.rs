@@ -93,7 +93,7 @@ fn what_ended(store: &Store<Context>, error: &wasmtime::Error) -> ObjectError {
         }
         return ObjectError::reset(exhausted.to_string());
     }
-    let memory = &context.memory;
+    let memory = &context.memory.meter;
     if memory.refused() {
         let message = format!(
             "Durable Object exceeded its memory limit of {} bytes and was reset.",

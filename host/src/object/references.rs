@@ -65,6 +65,8 @@ pub struct Lent {
 #[derive(Default)]
 pub struct Held {
     lent: HashMap<u64, Arc<Lent>>,
+    /// Released in a turn in which they may have been passed on, too.
+    leaving: HashMap<u64, Arc<Lent>>,
     last_number: u64,
 }
 
@@ -197,7 +199,7 @@ pub fn gone() -> ObjectError {
 
 impl Held {
     pub fn is_empty(&self) -> bool {
-        self.lent.is_empty()
+        self.lent.is_empty() && self.leaving.is_empty()
     }
 
     /// The newest number.
@@ -233,13 +235,23 @@ impl Held {
 
     pub fn get(&self, number: u64) -> Result<&Arc<Lent>, ObjectError> {
         let held = self.lent.get(&number);
+        let held = held.or_else(|| self.leaving.get(&number));
         held.ok_or_else(|| {
             ObjectError::type_error(format!("this instance holds no reference {number}"))
         })
     }
 
+    /// Lets go of one once everything has been taken that the instance sends now: what
+    /// it returns reaches the host later than this.
     pub fn release(&mut self, number: u64) {
-        self.lent.remove(&number);
+        if let Some(lent) = self.lent.remove(&number) {
+            self.leaving.insert(number, lent);
+        }
+    }
+
+    /// Everything that the instance sent has been taken.
+    pub fn forget_released(&mut self) {
+        self.leaving.clear();
     }
 }
 
@@ -268,10 +280,13 @@ mod tests {
         let other = held.keep(giver.give(7).unwrap());
         assert_ne!(number, other);
         held.release(number);
+        held.forget_released();
         assert_eq!(told(&giver), [0; 0]);
         assert!(giver.keeps_awake(0));
         held.release(other);
-        assert!(giver.has_let_go());
+        assert!(held.get(other).is_ok() && !giver.has_let_go());
+        held.forget_released();
+        assert!(giver.has_let_go() && held.is_empty());
         assert_eq!(told(&giver), [7]);
         assert!(!giver.keeps_awake(0));
         assert!(held.get(number).is_err());

@@ -6,15 +6,17 @@
 //!   stream has another length than it said, or it answers a request that broke
 //!   off, the transfer breaks too.
 //! * What waits for the client is counted.
-//! * What an object said before it broke off reaches a client of HTTP/1, the head above
-//!   all. Over HTTP/2 the end may overtake it.
+//! * What an object said before it broke off reaches a client that takes it, the head
+//!   above all.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use tokio::time::{Sleep, sleep};
 
 use super::about::About;
 use super::unsent::{Chunk, Unsent};
@@ -23,6 +25,10 @@ use super::vigil::Exchange;
 use crate::object::body::BodySource;
 use crate::object::error::ObjectError;
 use crate::object::length::Length;
+
+/// HTTP/2: the end of a stream overtakes what waits to be sent on it, and nobody is told
+/// when that has left. A client that takes what comes has it long before this.
+const HEAD_START: Duration = Duration::from_millis(20);
 
 /// An answer's body. The exchange ends with it.
 pub struct Body {
@@ -45,7 +51,7 @@ pub struct Streamed {
     unsent: Arc<Unsent>,
     about: About,
     /// Why it breaks off, once what was said before has been sent.
-    broken: Option<ObjectError>,
+    broken: Option<(ObjectError, Pin<Box<Sleep>>)>,
 }
 
 impl Body {
@@ -95,23 +101,24 @@ impl Streamed {
         cx: &mut Context<'_>,
         exchange: &Exchange,
     ) -> Poll<Option<Result<Chunk, ObjectError>>> {
-        if let Some(error) = self.broken.take() {
-            // HTTP/1 asks again when the socket takes something.
-            let vigil = exchange.vigil();
-            if vigil.is_http2() || !vigil.is_blocked() {
-                return Poll::Ready(Some(Err(error)));
+        let vigil = exchange.vigil();
+        if self.broken.is_none() {
+            match ready!(self.poll_chunk(cx)) {
+                Some(Err(error)) => self.broken = Some((error, Box::pin(sleep(HEAD_START)))),
+                chunk => return Poll::Ready(chunk),
             }
-            self.broken = Some(error);
+            // HTTP/1 sends what it has before it asks again.
+            cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        match ready!(self.poll_chunk(cx)) {
-            Some(Err(error)) => {
-                self.broken = Some(error);
-                // It sends what it has before it asks again.
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-            chunk => Poll::Ready(chunk),
+        let is_sent = match (&mut self.broken, vigil.is_http2()) {
+            (Some((_, head_start)), true) => head_start.as_mut().poll(cx).is_ready(),
+            // It asks again when the socket takes something.
+            _ => !vigil.is_blocked(),
+        };
+        match self.broken.take_if(|_| is_sent) {
+            Some((error, _)) => Poll::Ready(Some(Err(error))),
+            None => Poll::Pending,
         }
     }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use arc_swap::ArcSwap;
+use memchr::memmem;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
@@ -86,8 +87,7 @@ impl Tls {
 fn read(files: &TlsConfig) -> Result<ServerConfig> {
     let (certificate_written, key_written) = (&files.certificate_written, &files.key_written);
     let certificates = certificate_written.blamed(certificates(&files.certificate))?;
-    let key = PrivateKeyDer::from_pem_file(&files.key);
-    let key = key_written.blamed(key.with_context(|| cannot_read("key", &files.key)))?;
+    let key = key_written.blamed(key(&files.key))?;
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
@@ -111,6 +111,20 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
         file.display()
     );
     Ok(certificates)
+}
+
+fn key(file: &Path) -> Result<PrivateKeyDer<'static>> {
+    PrivateKeyDer::from_pem_file(file).or_else(|error| {
+        let is_encrypted =
+            fs::read(file).is_ok_and(|text| memmem::find(&text, b"ENCRYPTED").is_some());
+        ensure!(
+            !is_encrypted,
+            "tls.key: {} is encrypted, and nobody is there to type its password; keep it so that \
+             only the server can read it, and write it as it is: openssl pkey -in {0} -out KEY.pem",
+            file.display()
+        );
+        Err(error).with_context(|| cannot_read("key", file))
+    })
 }
 
 fn cannot_read(what: &str, file: &Path) -> String {

@@ -40,16 +40,30 @@ pub(super) fn next() {
 
 #[cfg(test)]
 mod tests {
-    //! Who waits after the beginning of its work keeps nobody from theirs.
+    //! Who waits or works for long after the beginning of its work keeps nobody from
+    //! theirs.
+
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::{Duration, Instant};
 
     use futures::FutureExt;
     use futures::executor::block_on;
     use futures::future::{join_all, pending, ready};
+    use parking_lot::Mutex;
 
+    use super::super::reserve;
+    use super::super::watch::Watched;
     use super::*;
+
+    /// The turns are the process's.
+    static ALONE: Mutex<()> = Mutex::new(());
+
+    const PATIENCE: Duration = Duration::from_secs(10);
 
     #[test]
     fn those_that_wait_let_others_work() {
+        let _alone = ALONE.lock();
         let mut waiting: Vec<_> = (0..3 * cores())
             .map(|_| Box::pin(in_turn(pending::<()>())))
             .collect();
@@ -58,5 +72,55 @@ mod tests {
         }
         block_on(join_all((0..3 * cores()).map(|_| in_turn(ready(())))));
         assert_eq!(TURNS.available_permits(), cores());
+    }
+
+    #[test]
+    fn those_that_block_let_others_work() {
+        let _alone = ALONE.lock();
+        let all_began = all_begin(|blocks| watch::apart(blocks), || {});
+        assert!(all_began);
+        assert_eq!(TURNS.available_permits(), cores());
+    }
+
+    #[test]
+    fn those_that_are_seen_to_last_let_others_work() {
+        let _alone = ALONE.lock();
+        // As many workers as will be stuck stand ready.
+        for _ in 0..3 * cores() {
+            reserve::release();
+        }
+        let look = || {
+            watch::look();
+        };
+        assert!(all_begin(|lasts| lasts(), look));
+        assert_eq!(TURNS.available_permits(), cores());
+    }
+
+    /// Whether so many can begin before the first of them ends, each on a thread of its
+    /// own, while `meanwhile` is done again and again.
+    fn all_begin(work: fn(&dyn Fn()), meanwhile: impl Fn()) -> bool {
+        let crowd = 3 * cores();
+        let (begins, begun) = mpsc::channel();
+        let (end, ends) = mpsc::channel::<()>();
+        let ends = Mutex::new(ends);
+        thread::scope(|scope| {
+            for _ in 0..crowd {
+                let (begins, ends) = (begins.clone(), &ends);
+                let lasts = move || {
+                    begins.send(()).expect("the test listens");
+                    // Until the test drops the other end.
+                    let _ = ends.lock().recv();
+                };
+                scope.spawn(move || block_on(Watched::new(in_turn(async { work(&lasts) }))));
+            }
+            let deadline = Instant::now() + PATIENCE;
+            let mut count = 0;
+            while count < crowd && Instant::now() < deadline {
+                meanwhile();
+                count += begun.recv_timeout(Duration::from_millis(1)).iter().count();
+            }
+            drop(end);
+            count == crowd
+        })
     }
 }

@@ -64,3 +64,17 @@ async fn a_call_carries_streams_there_and_back() {
     let broken = abide.get("/to/a/print-broken?to=b&key=sesame").await.ok();
     assert!(broken.contains("out of ink"), "{broken}");
 }
+
+#[tokio::test]
+async fn what_was_given_out_can_be_given_back_and_on() {
+    let abide = served();
+    for _ in 0..3 {
+        let back = abide.get("/to/a/back?to=b&key=sesame").await.ok();
+        assert_eq!(back, "42 8");
+        let sum = abide.get("/to/a/from-behind?to=b&key=sesame").await.ok();
+        assert_eq!(sum, "42");
+        // Itself is another, too.
+        let back = abide.get("/to/a/back?to=a&key=sesame").await.ok();
+        assert_eq!(back, "42 8");
+    }
+}

@@ -190,6 +190,10 @@ async fn a_certificate_that_cannot_be_used_is_refused_at_start() {
     named(4, &["tls.certificate", "no certificate"]);
     write(site.folder(), &one.cert.pem(), "no key");
     named(5, &["tls.key", "key.pem"]);
+    let encrypted =
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    write(site.folder(), &one.cert.pem(), encrypted);
+    named(5, &["key.pem is encrypted", "openssl pkey"]);
     write(
         site.folder(),
         &one.cert.pem(),

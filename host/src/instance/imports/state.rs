@@ -30,8 +30,8 @@ impl Host for Context {
             .storage(|storage| storage.database_size())?
             .unwrap_or(0);
         Ok(ResourceLimits {
-            memory_bytes: self.memory.bytes() as u64,
-            memory_bytes_max: self.memory.bytes_max() as u64,
+            memory_bytes: self.memory.meter.bytes() as u64,
+            memory_bytes_max: self.memory.meter.bytes_max() as u64,
             storage_bytes,
             storage_bytes_max: self.parts.storage.lock().storage_bytes_max(),
             cpu_ms_max: self.cpu.ms_max(),
