@@ -17,7 +17,6 @@ pub fn big_sort(strings: u32) -> String {
 }
 
 #[tokio::test]
-#[ignore = "does not hold yet: the kernel gives and takes pages under one lock of the process"]
 async fn neighbours_hardly_notice_objects_that_hoard_memory() {
     let _turn = turn().await;
     let abide = Site::fixture("").serve();
