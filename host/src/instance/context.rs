@@ -149,7 +149,10 @@ impl Context {
         &mut self,
         work: impl FnOnce(&mut Storage) -> Result<T, StorageError>,
     ) -> wasmtime::Result<Result<T, StorageError>> {
-        let outcome = work(&mut self.parts.storage.lock());
+        let mut storage = self.parts.storage.lock();
+        let outcome = work(&mut storage);
+        self.turnstile.hold_waits(storage.has_written());
+        drop(storage);
         heavy::end_statement();
         match outcome {
             Err(StorageError::Broken(message)) => Err(self.end.reset(message)),

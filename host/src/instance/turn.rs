@@ -11,6 +11,8 @@
 //! Invariants:
 //!
 //! * A turn that was only preempted goes on; nothing is committed in its middle.
+//! * What an object wrote before it waits is committed before it goes on, whatever
+//!   becomes of it then.
 //! * Limits of time hold without the instance's help: they are looked at here,
 //!   around its event loop.
 
@@ -26,7 +28,7 @@ use super::alarm::AlarmRuns;
 use super::context::{Context, ObjectParts};
 use super::cpu::{CpuMeter, Wakes};
 use super::end::{EndReason, InstanceEnd};
-use super::turnstile::Turnstile;
+use super::turnstile::{Reopened, Turnstile};
 use crate::clock;
 use crate::object::deadlines::{Deadlines, Verdict};
 use crate::object::outlet::Output;
@@ -191,6 +193,8 @@ impl Steering {
         held: &mut Option<Poll<wasmtime::Result<T>>>,
     ) -> Poll<wasmtime::Result<T>> {
         self.cpu.begin(has_turn);
+        let has_written = self.object.storage.lock().has_written();
+        self.turnstile.hold_waits(has_written);
         let (mut entered, mut is_cut) = (0, false);
         let polled = loop {
             let polled = work.as_mut().poll(inner);
@@ -198,11 +202,12 @@ impl Steering {
                 self.cpu.end(false, entered > 0);
                 return Poll::Pending;
             }
-            // What enters next would write into the savepoint; the commit finds it.
+            // What enters next would write into the savepoint, and be undone with it.
             if polled.is_ready() || self.object.storage.lock().has_savepoint() {
                 break polled;
             }
-            if !self.turnstile.reopen() {
+            let reopened = self.turnstile.reopen();
+            if reopened == Reopened::ForNobody {
                 // A guest that only yields may do so until its slice is over.
                 if has_turn && self.cpu.has_time() && wakes.take() {
                     continue;
@@ -210,7 +215,9 @@ impl Steering {
                 break polled;
             }
             entered += 1;
-            is_cut = entered == ENTERED_PER_TURN_MAX || self.object.outlet.is_laden();
+            is_cut = entered == ENTERED_PER_TURN_MAX
+                || reopened == Reopened::ForTheNextTurn
+                || self.object.outlet.is_laden();
             if is_cut {
                 // The rest is for the next turn, which is to come at once.
                 outer.waker().wake_by_ref();

@@ -35,16 +35,26 @@ impl Turnstile {
         self.0.lock().has_entered()
     }
 
-    /// What entered last has run up to its next wait. Says whether the poll should
-    /// be repeated.
-    pub fn reopen(&self) -> bool {
-        let next = self.0.lock().end_round();
-        match next {
-            Next::Nobody => false,
-            Next::Anybody | Next::Event => true,
+    /// Whether something was written that is not committed: waits end in the next turn
+    /// then.
+    pub fn hold_waits(&self, has_written: bool) {
+        self.0.lock().hold_waits(has_written);
+    }
+
+    /// What entered last has run up to its next wait.
+    pub fn reopen(&self) -> Reopened {
+        let mut admission = self.0.lock();
+        match admission.end_round() {
+            Next::Nobody => Reopened::ForNobody,
+            Next::Anybody | Next::Event => Reopened::ForThisTurn,
             Next::Wait(waker) => {
+                let holds_waits = admission.holds_waits();
+                drop(admission);
                 waker.wake();
-                true
+                match holds_waits {
+                    true => Reopened::ForTheNextTurn,
+                    false => Reopened::ForThisTurn,
+                }
             }
         }
     }
@@ -71,6 +81,14 @@ impl Turnstile {
     pub fn closed_since_ms(&self) -> Option<u64> {
         self.0.lock().closed_since_ms()
     }
+}
+
+/// Whether, and when, the poll should be repeated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reopened {
+    ForNobody,
+    ForThisTurn,
+    ForTheNextTurn,
 }
 
 /// One wait's way back into its instance.

@@ -18,6 +18,7 @@
 //!   before a section was opened counts as earlier than what began after.
 //! * Whoever can enter is called within as many rounds as others were before it.
 //! * At most one event goes before a wait that had ended when the event came.
+//! * While waits are held, none of them ends; they keep their order.
 //!
 //! A section that opens or ends moves nobody in the queue, so letting n waits go
 //! costs n rounds and no more. This module decides; it wakes nobody and has no clock.
@@ -39,6 +40,7 @@ pub struct Admission<W> {
     gate: InputGate,
     entered: bool,
     called: Option<Place>,
+    holds_waits: bool,
     waits: BTreeMap<Place, W>,
     /// The first event of the mailbox, if it has asked.
     event: Option<Place>,
@@ -64,6 +66,7 @@ impl<W> Default for Admission<W> {
             gate: InputGate::default(),
             entered: false,
             called: None,
+            holds_waits: false,
             waits: BTreeMap::new(),
             event: None,
             last_ticket: 0,
@@ -81,7 +84,7 @@ impl<W> Admission<W> {
         waker: impl FnOnce() -> W,
     ) -> bool {
         let own = *place.get_or_insert_with(|| self.new_place(stamp));
-        if self.gate.admits(stamp) && self.lets_in(own) {
+        if !self.holds_waits && self.gate.admits(stamp) && self.lets_in(own) {
             self.enter();
             self.waits.remove(&own);
             *place = None;
@@ -89,6 +92,15 @@ impl<W> Admission<W> {
         }
         self.waits.insert(own, waker());
         false
+    }
+
+    /// Whether no wait may end from now on.
+    pub fn hold_waits(&mut self, holds: bool) {
+        self.holds_waits = holds;
+    }
+
+    pub fn holds_waits(&self) -> bool {
+        self.holds_waits
     }
 
     /// A wait does not want to end any more.

@@ -151,6 +151,11 @@ impl Storage {
         self.stack.holds_the_turn()
     }
 
+    /// Whether `end_turn` has something to commit.
+    pub fn has_written(&self) -> bool {
+        self.began && !self.stack.holds_the_turn()
+    }
+
     /// Whether a savepoint is open. It must end before the object waits.
     pub fn has_savepoint(&self) -> bool {
         self.stack.has_savepoint()

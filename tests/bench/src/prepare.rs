@@ -101,7 +101,10 @@ pub fn prepare(servers: &[Kind], given_abide: Option<&Path>) -> Result<Prepared>
 
 fn build_abide(workspace: &Path, target: &Path) -> Result<PathBuf> {
     eprintln!("building abide");
-    let mut command = cargo(&["build", "--release", "--workspace", "--bin", "abide"], target);
+    let mut command = cargo(
+        &["build", "--release", "--workspace", "--bin", "abide"],
+        target,
+    );
     run(command.current_dir(workspace)).context("cannot build abide")?;
     Ok(target.join("release/abide"))
 }

@@ -96,10 +96,10 @@ async fn an_abort_discards_its_turn_and_tells_its_reason() {
 #[tokio::test]
 async fn what_was_written_before_a_wait_stays_when_the_object_traps_after_it() {
     let abide = Site::fixture("").serve();
-    assert_eq!(
-        n_after(&abide, "a", "1", "write-wait-then-trap", "reset", "").await,
-        "55"
-    );
+    for how in ["write-wait-then-trap", "write-compute-wait-then-trap"] {
+        let n = n_after(&abide, "a", "1", how, "reset", "").await;
+        assert_eq!(n, "55", "{how}");
+    }
 }
 
 #[tokio::test]

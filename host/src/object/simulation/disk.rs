@@ -152,6 +152,10 @@ impl Database {
         Ok(undone)
     }
 
+    pub fn has_written(&self) -> bool {
+        self.began && !self.stack.holds_the_turn()
+    }
+
     pub fn has_savepoint(&self) -> bool {
         self.stack.has_savepoint()
     }

@@ -71,7 +71,9 @@ impl World {
                 self.task_ends(id);
                 return Ran::UpToWait;
             };
-            match self.step(id, op) {
+            let stepped = self.step(id, op);
+            self.hold_waits_if_written();
+            match stepped {
                 Ok(Step::On) => {}
                 Ok(Step::Waits) => return Ran::UpToWait,
                 Ok(Step::Stuck(by)) => return Ran::Stuck(Stuck { task: id, by }),
@@ -82,6 +84,13 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Waits end when what was written before them is committed.
+    pub fn hold_waits_if_written(&mut self) {
+        let holds =
+            self.database().has_written() && !self.is_mutant(Mutant::WaitsEndBeforeTheCommit);
+        self.instance().admission.hold_waits(holds);
     }
 
     fn task(&mut self, id: TaskId) -> &mut Task {

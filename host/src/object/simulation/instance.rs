@@ -351,6 +351,11 @@ impl World {
             .order
             .enters(Asker::Wait(number), stamp, done_ms);
         let wait = self.instance().waits.remove(&number).expect("it asked");
+        let has_written = self.database().has_written();
+        self.checker.require(!has_written, || {
+            let task = wait.task;
+            format!("task {task} goes on before what was written until then is committed")
+        });
         if let Some(rival) = wait.rival {
             self.give_up(rival);
         }

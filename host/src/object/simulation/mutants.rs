@@ -15,7 +15,7 @@ pub enum Mutant {
     AbsentBlocksQueue,
     CalledIsNotWoken,
     TrapCommits,
-    SavepointOverRounds,
+    WaitsEndBeforeTheCommit,
     CommitsWhenPreempted,
     IgnoresFailedSync,
     KeepsUnproven,
@@ -52,7 +52,7 @@ fn output_that_is_said_twice_is_found() {
 
 #[test]
 fn a_reply_lost_with_its_turn_is_found() {
-    check(Mutant::LosesUndoneReplies, "no answer");
+    check(Mutant::LosesUndoneReplies, "waits though");
 }
 
 #[test]
@@ -91,8 +91,8 @@ fn a_failed_turn_that_is_committed_is_found() {
 }
 
 #[test]
-fn a_savepoint_that_takes_the_writes_of_others_is_found() {
-    check(Mutant::SavepointOverRounds, "undoes write");
+fn a_wait_that_ends_before_what_was_written_is_committed_is_found() {
+    check(Mutant::WaitsEndBeforeTheCommit, "goes on before");
 }
 
 #[test]

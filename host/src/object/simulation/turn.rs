@@ -64,6 +64,7 @@ impl World {
 
     fn turn(&mut self) -> Polled {
         let mut entered = 0;
+        self.hold_waits_if_written();
         let polled = loop {
             let polled = self.poll_event_loop();
             if polled == Polled::Pending && self.instance().preempted {
@@ -73,12 +74,16 @@ impl World {
                 return Polled::Pending;
             }
             entered += 1;
-            let waits_in_savepoint =
-                self.database().has_savepoint() && !self.is_mutant(Mutant::SavepointOverRounds);
-            if polled != Polled::Pending || waits_in_savepoint || !self.reopen() {
+            if polled != Polled::Pending || self.database().has_savepoint() {
                 break polled;
             }
-            if entered == ENTERED_PER_TURN_MAX {
+            let next = self.reopen();
+            if next == Next::Nobody {
+                break polled;
+            }
+            let is_for_next_turn =
+                matches!(next, Next::Wait(_)) && self.instance().admission.holds_waits();
+            if entered == ENTERED_PER_TURN_MAX || is_for_next_turn {
                 self.wake();
                 break polled;
             }
@@ -99,13 +104,13 @@ impl World {
         }
     }
 
-    /// Ends the round. Says whether the poll is to be repeated.
-    fn reopen(&mut self) -> bool {
+    /// Ends the round.
+    fn reopen(&mut self) -> Next<u64> {
         let absent = self.is_mutant(Mutant::AbsentBlocksQueue)
             && self.called
             && !self.instance().admission.has_entered();
         if absent {
-            return false;
+            return Next::Nobody;
         }
         let next = self.instance().admission.end_round();
         self.called = matches!(next, Next::Event | Next::Wait(_));
@@ -120,7 +125,7 @@ impl World {
             self.instance().woken.push_back(number);
             self.wake();
         }
-        next != Next::Nobody
+        next
     }
 
     fn commit(&mut self) -> Result<(), Broken> {
