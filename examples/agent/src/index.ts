@@ -109,7 +109,7 @@ export default {
     const url = new URL(request.url);
     const [, name, what = ""] = url.pathname.split("/");
     if (!name) return new Response("name an agent: /NAME\n", { status: 404 });
-    const agent = env.AGENT.getByName(decodeURIComponent(name));
+    const agent = env.AGENT.getByName(name);
     switch (`${request.method} ${what}`) {
       case "GET ":
         return Response.json(await agent.messages());

@@ -73,6 +73,6 @@ export default {
     const [, name, path] = new URL(request.url).pathname.split("/");
     if (!name) return new Response("name a document: /NAME\n", { status: 404 });
     if (path !== undefined && path !== "ws") return new Response("there is only the document\n", { status: 404 });
-    return env.DOCUMENT.getByName(decodeURIComponent(name)).fetch(request);
+    return env.DOCUMENT.getByName(name).fetch(request);
   },
 };

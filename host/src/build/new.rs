@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::{Workshop, rust};
+use super::{Workshop, rust, sdk};
 
 /// What a new object does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -134,10 +134,17 @@ pub fn new(folder: &Path, dialect: Dialect, kind: Kind, workshop: &Workshop) -> 
         (Dialect::TypeScript, Kind::Counter) => COUNTER_TS,
         (Dialect::TypeScript, Kind::Chat) => CHAT_TS,
     };
-    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let Some(name) = folder.file_name() else {
+        bail!("{shown} is no name of a new folder; abide new makes one, for example: my-object");
+    };
+    let name = name.to_string_lossy();
     check(&name)?;
     if folder.exists() {
         bail!("{shown} is there already; choose another name, or remove it");
+    }
+    if dialect == Dialect::Rust {
+        // Without it the folder would be half of one.
+        sdk::rust(&workshop.cache)?;
     }
     for (path, content) in template {
         let file = folder.join(path);
@@ -189,6 +196,8 @@ fn check(name: &str) -> Result<()> {
         "deps",
         "examples",
         "incremental",
+        // The SDK, which it needs.
+        "durable-object",
     ]
     .contains(&name)
     {

@@ -325,6 +325,13 @@ fn install_target(source: &Path, tools: &Tools) -> Result<()> {
     let sysroot = tools
         .run(&mut command)
         .with_context(|| format!("cannot run rustc; {NO_RUST}"))?;
+    if !sysroot.status.success() {
+        return Err(Failed::new(
+            "rustc does not run; it says why above".into(),
+            &sysroot.said,
+        )
+        .into());
+    }
     let sysroot = Path::new(sysroot.output.trim());
     if sysroot.join("lib/rustlib").join(TARGET).is_dir() {
         return Ok(());

@@ -19,8 +19,9 @@ pub enum LogFormat {
 }
 
 /// What is logged, where RUST_LOG says nothing else. What these libraries complain
-/// of is what clients send, and clients can send it without end.
-const FILTER: &str = "info,h2=error,hyper=error,hyper_util=error,rustls=error";
+/// of is what clients send, and clients can send it without end; and `notify` of folders
+/// that are gone.
+const FILTER: &str = "info,h2=error,hyper=error,hyper_util=error,rustls=error,notify=off";
 
 /// How long the process waits at its end for a log that is read slowly.
 const FLUSH_MAX: Duration = Duration::from_secs(1);

@@ -47,7 +47,7 @@ struct Arguments {
     command: Command,
 
     /// Where compiled components, builds and SDKs are kept between runs
-    /// [default: $ABIDE_CACHE, or ~/.cache/abide]
+    /// [default: $ABIDE_CACHE, or $XDG_CACHE_HOME/abide, or ~/.cache/abide]
     #[arg(long, value_name = "DIR", global = true)]
     cache: Option<PathBuf>,
 
@@ -75,7 +75,7 @@ enum Command {
         #[command(flatten)]
         overrides: Overrides,
     },
-    /// Make a folder with an object to begin with, and a test
+    /// Make a folder with an object to begin with; in Rust with a test
     New {
         /// The folder, whose name becomes the object's
         #[arg(value_name = "NAME")]
@@ -149,12 +149,15 @@ pub fn main() -> ExitCode {
 }
 
 fn execute(arguments: Arguments) -> Result<ExitCode> {
+    let done = |()| ExitCode::SUCCESS;
+    if let Command::Objects(command) = arguments.command {
+        return objects::run(command).map(done);
+    }
     let cache = match arguments.cache {
         Some(cache) => cache,
         None => default_cache()?,
     };
     let cache = std::path::absolute(cache)?;
-    let done = |()| ExitCode::SUCCESS;
     match arguments.command {
         Command::Dev { path, overrides } => dev::dev(&path, overrides, &cache).map(done),
         Command::Serve { config, overrides } => {
@@ -167,7 +170,7 @@ fn execute(arguments: Arguments) -> Result<ExitCode> {
         } => new::new(&path, lang, template, &cache),
         Command::Test { path, arguments } => new::test(&path, &arguments, &cache),
         Command::Build { path, output, env } => build::build(&path, output, env.as_deref(), &cache),
-        Command::Objects(command) => objects::run(command).map(done),
+        Command::Objects(_) => unreachable!("it needs no cache"),
     }
 }
 

@@ -24,6 +24,7 @@ pub enum Lang {
 #[derive(Clone, Copy, ValueEnum)]
 pub enum Template {
     Counter,
+    /// In JavaScript or TypeScript
     Chat,
 }
 

@@ -119,6 +119,7 @@ impl Loader {
     /// Builds the source if it is one, and loads its component, for whichever class.
     pub async fn load_code(&self, code: &Code, world: World) -> Result<Loaded> {
         let (loader, code) = (self.clone(), code.clone());
+        let before = self.workshop.tools.times_given_up();
         let loaded = tokio::task::spawn_blocking(move || {
             let cache = ComponentCache::new(loader.cache().join("components"));
             let load = |file: &Path| Component::load(&loader.host, &cache, file, world);
@@ -141,7 +142,10 @@ impl Loader {
                 }
             }
         });
-        loaded.await.context("loading a component failed")?
+        let loaded = loaded.await.context("loading a component failed")?;
+        // Compiling is not interrupted.
+        self.workshop.tools.check_wanted_since(before)?;
+        loaded
     }
 
     /// Ends what is being built; who waits for it gets `GivenUp`.

@@ -1,4 +1,5 @@
-//! When to stop: at SIGTERM or Ctrl-C in order, at the second one at once.
+//! When to stop: at SIGTERM, at Ctrl-C or with the terminal in order, at the second one
+//! at once.
 //!
 //! Signals have a thread of their own, so that they are obeyed whatever the threads
 //! that serve are busy with.
@@ -16,6 +17,7 @@ use crate::build::Tools;
 /// What a shell reports of a program that a signal ended: 128 and its number.
 const INTERRUPTED: u8 = 128 + libc::SIGINT as u8;
 const TERMINATED: u8 = 128 + libc::SIGTERM as u8;
+const HUNG_UP: u8 = 128 + libc::SIGHUP as u8;
 
 /// Knows whether somebody wants this process to stop.
 #[derive(Clone)]
@@ -35,6 +37,10 @@ impl Stop {
             let mut signals = Signals {
                 interrupt: signal(SignalKind::interrupt())?,
                 terminate: signal(SignalKind::terminate())?,
+                hang_up: match is_ignored(libc::SIGHUP) {
+                    true => None,
+                    false => Some(signal(SignalKind::hangup())?),
+                },
             };
             let _ = ready.send(());
             let code = runtime.block_on(signals.next());
@@ -72,6 +78,8 @@ impl Stop {
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    /// None: the process is to outlive its terminal, as with nohup.
+    hang_up: Option<Signal>,
 }
 
 impl Signals {
@@ -79,6 +87,17 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => INTERRUPTED,
             _ = self.terminate.recv() => TERMINATED,
+            Some(()) = async { self.hang_up.as_mut()?.recv().await } => HUNG_UP,
         }
+    }
+}
+
+/// Whether whoever started this process has it ignore a signal.
+fn is_ignored(signal: libc::c_int) -> bool {
+    // SAFETY: zeros are a valid structure, which the call fills; it changes nothing.
+    unsafe {
+        let mut now: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(signal, std::ptr::null(), &raw mut now) == 0
+            && now.sa_sigaction == libc::SIG_IGN
     }
 }

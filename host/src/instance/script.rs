@@ -9,6 +9,8 @@
 //! in data alone, so that little of it is compiled anew.
 
 use std::borrow::Cow;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -229,12 +231,18 @@ impl ComponentInstanceState for State<'_> {
     }
 }
 
-/// Writes a component to a file, aside first, so that nobody reads half of it.
+/// Writes a component to a file, aside first, so that nobody reads half of it. Whoever
+/// serves it may be another user.
 pub fn keep(component: &[u8], file: &Path) -> Result<()> {
     let folder = file.parent().unwrap_or(Path::new("."));
     let cannot = || format!("cannot write {}", file.display());
     let mut aside = tempfile::NamedTempFile::new_in(folder).with_context(cannot)?;
     std::io::Write::write_all(&mut aside, component).with_context(cannot)?;
+    let readable = Permissions::from_mode(0o644);
+    aside
+        .as_file()
+        .set_permissions(readable)
+        .with_context(cannot)?;
     aside.persist(file).with_context(cannot)?;
     Ok(())
 }

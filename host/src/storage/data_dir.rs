@@ -247,7 +247,7 @@ impl DataDir {
         }
         Err(io::Error::new(
             ErrorKind::NotFound,
-            "the data directory was removed or replaced under the server",
+            "the data directory was removed or replaced under the server; start it anew",
         ))
     }
 

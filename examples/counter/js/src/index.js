@@ -17,7 +17,7 @@ export class Counter extends DurableObject {
 // Every request comes here, and nobody reaches a counter past it.
 export default {
   async fetch(request, env) {
-    const name = decodeURIComponent(new URL(request.url).pathname.slice(1));
+    const name = new URL(request.url).pathname.slice(1);
     if (name === "") return new Response("name a counter: /NAME\n", { status: 404 });
     const counter = env.COUNTER.getByName(name);
     const value = request.method === "POST" ? await counter.increment() : await counter.value();

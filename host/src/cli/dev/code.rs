@@ -107,7 +107,10 @@ impl Known {
         let older_answers = self.component.is_some();
         match older_answers {
             true => tracing::warn!(class, "the older code answers meanwhile"),
-            false => tracing::warn!(class, "nothing answers until that is mended"),
+            false => tracing::warn!(
+                class,
+                "nothing answers until that is mended; it is built again when a file of it is saved"
+            ),
         }
         let said = error.downcast_ref::<Failed>().map(|failed| &failed.said);
         let said = said.filter(|said| !said.trim().is_empty()).cloned();
@@ -122,6 +125,10 @@ impl Known {
             Some(component) => Ok(component.clone()),
             None => loader.nothing(),
         }
+    }
+
+    pub fn has_failed(&self) -> bool {
+        self.failure.is_some()
     }
 
     /// Is there code that works, be it older?

@@ -61,6 +61,21 @@ pub fn at<'a>(paths: impl IntoIterator<Item = &'a PathBuf>, skipped: &[PathBuf])
     }
 }
 
+/// Does a look at `top` see the file? Not below a folder of results, or if it is named
+/// like what editors leave; code may be made of such a file all the same.
+pub fn sees(top: &Path, file: &Path, skipped: &[PathBuf]) -> bool {
+    let Ok(below) = file.strip_prefix(top) else {
+        return false;
+    };
+    let mut folder = top.to_owned();
+    below.components().all(|part| {
+        let path = folder.join(part);
+        let is_source = is_source(&folder, &path, skipped);
+        folder = path;
+        is_source
+    })
+}
+
 struct Look<'a> {
     hasher: DefaultHasher,
     view: View,
@@ -99,25 +114,25 @@ impl Look<'_> {
                 self.view.cut = true;
                 return;
             }
-            if self.is_source(folder, &path) {
+            if is_source(folder, &path, self.skipped) {
                 self.at(&path);
             }
         }
     }
+}
 
-    fn is_source(&self, folder: &Path, path: &Path) -> bool {
-        let name = path.file_name().unwrap_or_default();
-        let is_built = || name == "target" && folder.join("Cargo.toml").exists();
-        let is_result = RESULTS.iter().any(|result| name == *result) || is_built();
-        let is_skipped = self.skipped.iter().any(|skipped| path == skipped);
-        let name = name.to_string_lossy();
-        // What editors write beside a file that is open, and logs.
-        let is_passing = name.starts_with(".#")
-            || [".swp", ".swx", "~", ".tmp", ".log"]
-                .iter()
-                .any(|end| name.ends_with(end));
-        !is_result && !is_skipped && !is_passing && !path.join(RESULT_MARK).exists()
-    }
+fn is_source(folder: &Path, path: &Path, skipped: &[PathBuf]) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    let is_built = || name == "target" && folder.join("Cargo.toml").exists();
+    let is_result = RESULTS.iter().any(|result| name == *result) || is_built();
+    let is_skipped = skipped.iter().any(|skipped| path == skipped);
+    let name = name.to_string_lossy();
+    // What editors write beside a file that is open, and logs.
+    let is_passing = name.starts_with(".#")
+        || [".swp", ".swx", "~", ".tmp", ".log"]
+            .iter()
+            .any(|end| name.ends_with(end));
+    !is_result && !is_skipped && !is_passing && !path.join(RESULT_MARK).exists()
 }
 
 fn identity(file: &Metadata) -> impl Hash {
@@ -204,5 +219,17 @@ mod tests {
         check("the folder gone", true, &|| {
             fs::rename(at_path("o"), at_path("x")).unwrap()
         });
+    }
+
+    #[test]
+    fn a_source_with_the_name_of_a_result_is_known_not_to_be_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let top = folder.path();
+        let sees = |path: &str| sees(top, &top.join(path), &[top.join("data")]);
+        assert!(sees("src/lib.rs") && sees(""));
+        for path in ["src/words.log", "node_modules/a/index.js", "data/a"] {
+            assert!(!sees(path), "{path}");
+        }
+        assert!(!super::sees(top, Path::new("/elsewhere"), &[]));
     }
 }

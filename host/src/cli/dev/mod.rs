@@ -213,7 +213,7 @@ impl Dev {
                     // Its lines may have moved.
                     (served.plan, served.config) = (plan, config);
                     served.update(&changed).await;
-                    if !served.put_into(registry) {
+                    if !served.put_into(registry) && !served.has_failed() {
                         tracing::info!("the code that answers is the same as before");
                     }
                 }
@@ -254,6 +254,11 @@ impl Served {
                 known.update(class, &self.sources.attempts).await;
             }
         }
+    }
+
+    /// Is there newer source that cannot be used?
+    fn has_failed(&self) -> bool {
+        self.known.values().any(Known::has_failed)
     }
 
     /// What answers while this code is built.

@@ -78,8 +78,9 @@ impl Watch {
     pub fn add(&mut self, group: usize, paths: &[PathBuf]) {
         let watched = &mut self.watched[group];
         let more = paths.iter().filter(|path| {
-            let known = |known: &PathBuf| path.starts_with(known);
-            !watched.paths.iter().any(known) && !self.skipped.iter().any(known)
+            let sees = |known: &PathBuf| look::sees(known, path, &self.skipped);
+            let skipped = |skipped: &PathBuf| path.starts_with(skipped);
+            !watched.paths.iter().any(sees) && !self.skipped.iter().any(skipped)
         });
         let more: Vec<_> = more.cloned().collect();
         if !more.is_empty() {

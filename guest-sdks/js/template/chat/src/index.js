@@ -92,6 +92,6 @@ export default {
     const path = rest.join("/");
     if (path === "") return new Response(page, { headers: { "content-type": "text/html; charset=utf-8" } });
     if (path !== "ws") return new Response("there is only the room\n", { status: 404 });
-    return env.CHAT.getByName(decodeURIComponent(room)).fetch(request);
+    return env.CHAT.getByName(room).fetch(request);
   },
 };
