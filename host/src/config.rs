@@ -279,7 +279,10 @@ impl Config {
                      [[routes]] or [gateway]",
                 );
             }
-            let is_script = |code: &Code| code.path().join("package.json").is_file();
+            let is_script = |code: &Code| {
+                let folder = code.path();
+                folder.join("package.json").is_file() || wrangler::find(folder).is_some()
+            };
             let shares = |class: &ClassConfig| class.code == gateway.code;
             match classes.iter().any(shares) && !is_script(&gateway.code) {
                 true => refused("the gateway and a class have the same code; give each its own"),

@@ -2,7 +2,8 @@
 //! an object?
 //!
 //! As at Cloudflare: `/about` is `about.html` or `about/`, and each file has one
-//! address, to which its others lead. Links in the folder lead nowhere outside of it.
+//! address, to which its others lead, and one spelling of it: what guards an address
+//! guards the file. Links in the folder lead nowhere outside of it.
 //!
 //! ```text
 //! path ─ _redirects ─┬─► another address
@@ -21,11 +22,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, File};
-use hyper::StatusCode;
 use hyper::header::{
     ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, LOCATION,
 };
-use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+use hyper::{Method, StatusCode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 use url::Url;
 
@@ -51,16 +52,19 @@ const CHUNK_BYTES: usize = 64 << 10;
 
 const REVALIDATED: HeaderValue = HeaderValue::from_static("public, max-age=0, must-revalidate");
 
-/// What a `Location` has encoded.
-const IN_LOCATION: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'<')
-    .add(b'>')
-    .add(b'%')
-    .add(b'?')
-    .add(b'#')
-    .add(b'\\');
+/// What the address of a file has encoded: what `encodeURIComponent` encodes between
+/// slashes.
+const IN_ADDRESS: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'!')
+    .remove(b'~')
+    .remove(b'*')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')');
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assets {
@@ -178,6 +182,7 @@ enum Found {
 
 /// What somebody asks for.
 pub struct Wanted {
+    pub method: Method,
     /// Without a port.
     pub host: String,
     pub path: String,
@@ -222,8 +227,16 @@ impl Assets {
             None => &wanted.path,
         };
         let dir = Dir::open_ambient_dir(&self.directory, ambient_authority()).ok()?;
-        let answer = match self.find(path, wanted.is_page, |file| is_file(&dir, file)) {
+        let path = decoded(path)?;
+        let found = self.find(&path, wanted.is_page, |file| is_file(&dir, file));
+        let answer = match found {
             Some(Found::Elsewhere(place)) => Some(redirect(&place, query)),
+            Some(Found::File(..)) if inside.is_none() && encoded(&path) != wanted.path => {
+                Some(redirect(&path, query))
+            }
+            Some(Found::File(..)) if !matches!(wanted.method, Method::GET | Method::HEAD) => {
+                Some(Answer::not_allowed())
+            }
             Some(Found::File(file, status)) => {
                 answer_of(&dir, &file, status, wanted.known.as_ref())
             }
@@ -251,14 +264,14 @@ impl Assets {
         let refused = |why: &str| ObjectError::type_error(format!("the address {address:?} {why}"));
         let mut url = Url::parse(&address).map_err(|error| refused(&error.to_string()))?;
         if !matches!(&*method, "GET" | "HEAD") {
-            let headers = HeaderMap::from_iter([(ALLOW, HeaderValue::from_static("GET, HEAD"))]);
-            return Ok(Answer::empty(StatusCode::METHOD_NOT_ALLOWED, headers).into());
+            return Ok(Answer::not_allowed().into());
         }
         let mut headers = headers.iter();
         let known = headers.find(|(name, _)| *name == IF_NONE_MATCH.as_str());
         let known = known.and_then(|(_, value)| HeaderValue::from_bytes(value).ok());
         for _ in 0..FOLLOWED_MAX {
             let wanted = Wanted {
+                method: Method::GET,
                 host: url.host_str().unwrap_or_default().into(),
                 path: url.path().into(),
                 query: url.query().map(Into::into),
@@ -291,15 +304,14 @@ impl Assets {
         Err(refused("leads on and on"))
     }
 
+    /// What there is for a decoded path.
     fn find(&self, path: &str, is_page: bool, is_file: impl Fn(&str) -> bool) -> Option<Found> {
-        let path = percent_decode_str(path).decode_utf8().ok()?;
         let whole = path.strip_prefix('/')?;
         let mut segments = whole.split('/');
         if segments.any(|it| matches!(it, "." | "..")) || whole.contains(['\\', '\0']) {
             return None;
         }
-        let there =
-            |file: &str| !self.rules.hides(file) && !whole.starts_with('/') && is_file(file);
+        let there = |file: &str| !self.rules.hides(file) && is_file(file);
         let found = match self.html {
             HtmlHandling::Exact => {
                 let file = match whole.ends_with('/') || whole.is_empty() {
@@ -398,8 +410,24 @@ fn is_file(dir: &Dir, file: &str) -> bool {
     dir.metadata(Path::new(file)).is_ok_and(|it| it.is_file())
 }
 
+/// A path as the folder has it: with one slash where there are several.
+fn decoded(path: &str) -> Option<String> {
+    let path = percent_decode_str(path).decode_utf8().ok()?;
+    let mut plain = String::with_capacity(path.len());
+    for letter in path.chars() {
+        if letter != '/' || !plain.ends_with('/') {
+            plain.push(letter);
+        }
+    }
+    Some(plain)
+}
+
+fn encoded(path: &str) -> String {
+    utf8_percent_encode(path, IN_ADDRESS).to_string()
+}
+
 fn redirect(place: &str, query: Option<&str>) -> Answer {
-    let mut location = utf8_percent_encode(place, IN_LOCATION).to_string();
+    let mut location = encoded(place);
     if let Some(query) = query {
         location.push('?');
         location.push_str(query);
@@ -477,6 +505,15 @@ fn answer_of(
 }
 
 fn content_type(file: &str) -> Option<HeaderValue> {
+    let of_cloudflare = match Path::new(file).extension()?.to_str()? {
+        "mjs" => Some("text/javascript; charset=utf-8"),
+        "map" => Some("application/json; charset=utf-8"),
+        "xml" => Some("application/xml"),
+        _ => None,
+    };
+    if let Some(kind) = of_cloudflare {
+        return Some(HeaderValue::from_static(kind));
+    }
     let kind = mime_guess::from_path(file).first()?;
     let is_text = kind.type_() == mime_guess::mime::TEXT
         || [("application", "json"), ("application", "javascript")]
@@ -489,6 +526,11 @@ fn content_type(file: &str) -> Option<HeaderValue> {
 }
 
 impl Answer {
+    fn not_allowed() -> Answer {
+        let headers = HeaderMap::from_iter([(ALLOW, HeaderValue::from_static("GET, HEAD"))]);
+        Answer::empty(StatusCode::METHOD_NOT_ALLOWED, headers)
+    }
+
     fn empty(status: StatusCode, headers: HeaderMap) -> Answer {
         Answer {
             status,
@@ -567,7 +609,8 @@ mod tests {
             first: WorkerFirst::Never,
             rules: Arc::default(),
         };
-        match assets.find(path, is_page, |file| FILES.contains(&file)) {
+        let path = decoded(path).unwrap();
+        match assets.find(&path, is_page, |file| FILES.contains(&file)) {
             Some(Found::File(file, StatusCode::OK)) => file,
             Some(Found::File(file, status)) => format!("{} {file}", status.as_u16()),
             Some(Found::Elsewhere(place)) => format!("→ {place}"),
@@ -587,6 +630,7 @@ mod tests {
         let everywhere = |path: &str, expected: &str| check(path, [expected; 4]);
         everywhere("/", "index.html");
         everywhere("/a%20b.txt", "a b.txt");
+        check("//index.html", ["→ /", "→ /", "→ /", "index.html"]);
         check("/index.html", ["→ /", "→ /", "→ /", "index.html"]);
         check("/index", ["→ /", "→ /", "→ /", "Worker"]);
         check(
@@ -616,13 +660,7 @@ mod tests {
             "/both/",
             ["both/index.html", "both.html", "→ /both", "both/index.html"],
         );
-        for path in [
-            "/nothing",
-            "/../about",
-            "/docs/%2e%2e/about",
-            "//index.html",
-            "/_headers",
-        ] {
+        for path in ["/nothing", "/../about", "/docs/%2e%2e/about", "/_headers"] {
             everywhere(path, "Worker");
         }
     }
@@ -664,7 +702,7 @@ mod tests {
         for (file, content) in [
             (
                 "_redirects",
-                "/old /new?k=1 301\n/app/* /page 200\n/gone /nowhere 200\n/far/* https://far.example/:splat",
+                "/old /new?k=1 301\n/app/* /page 200\n/gone /nowhere 200\n/far/* https://far.example/:splat\n/local/* /:splat",
             ),
             ("_headers", "/app/*\n  x-app: yes\n/page\n  ! etag\n"),
             (".assetsignore", "*.map\n"),
@@ -684,6 +722,7 @@ mod tests {
         };
         let answered = async |path: &str, query: Option<&str>, name: &str| {
             let wanted = Wanted {
+                method: Method::GET,
                 host: "h.example".into(),
                 path: path.into(),
                 query: query.map(Into::into),
@@ -710,5 +749,17 @@ mod tests {
         for hidden in ["/x.map", "/_headers", "/.assetsignore", "/other"] {
             assert_eq!(answered(hidden, None, "x").await, "Worker", "{hidden}");
         }
+        // Other spellings get past no rule, nor past what is the Worker's.
+        for page in ["/%70age", "/%2Fpage", "//page", "/page%2f"] {
+            assert_eq!(
+                answered(page, None, "location").await,
+                "307 /page",
+                "{page}"
+            );
+        }
+        assert_eq!(
+            answered("/local//o.example", None, "location").await,
+            "302 /o.example"
+        );
     }
 }

@@ -2,17 +2,18 @@
 //!
 //! A connection that was kept may be closed by its server in the moment in which it is
 //! used again. What can be sent twice without harm goes once more then, on a connection
-//! of its own.
+//! of its own; and so does anything that a server of HTTP/2 says it has not looked at.
 
 use std::error::Error;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use hyper::Uri;
 use hyper::body::Incoming;
+use hyper::header::CONTENT_LENGTH;
 use hyper::http::Extensions;
 use hyper::rt::Executor;
+use hyper::{Method, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::rt::TokioTimer;
@@ -61,6 +62,8 @@ struct Client {
 enum NoAnswer {
     /// A connection that had answered before has ended instead of answering.
     Closed(ObjectError),
+    /// The server has done nothing with it.
+    Refused(ObjectError),
     Other(ObjectError),
 }
 
@@ -96,7 +99,10 @@ impl Clients {
     /// Sends the request; its body is spent then, if it was a stream.
     pub async fn send(&self, hop: &mut Hop) -> Result<hyper::Response<Incoming>, ObjectError> {
         let answer = match self.kept.send(hop).await {
-            Err(NoAnswer::Closed(_)) if may_be_sent_again(hop) => self.fresh.send(hop).await,
+            Err(NoAnswer::Closed(_)) if hop.method.is_idempotent() && can_be_sent_again(hop) => {
+                self.fresh.send(hop).await
+            }
+            Err(NoAnswer::Refused(_)) if can_be_sent_again(hop) => self.fresh.send(hop).await,
             answer => answer,
         };
         answer.map_err(NoAnswer::into_error)
@@ -115,7 +121,7 @@ impl Clients {
 impl NoAnswer {
     fn into_error(self) -> ObjectError {
         match self {
-            NoAnswer::Closed(error) | NoAnswer::Other(error) => error,
+            NoAnswer::Closed(error) | NoAnswer::Refused(error) | NoAnswer::Other(error) => error,
         }
     }
 }
@@ -137,6 +143,11 @@ impl Client {
         *request.method_mut() = hop.method.clone();
         *request.uri_mut() = uri(hop)?;
         *request.headers_mut() = hop.headers.clone();
+        if matches!(hop.content, Content::None) && matches!(hop.method, Method::POST | Method::PUT)
+        {
+            // Some servers ask for it (RFC 9110, 8.6).
+            request.headers_mut().insert(CONTENT_LENGTH, 0.into());
+        }
         let response = match hop.url.scheme() {
             "https" => self.secure().await?.request(request),
             _ => self.plain().request(request),
@@ -149,9 +160,13 @@ impl Client {
                 return Err(ObjectError::unavailable(message).into());
             }
         };
-        let response = response.map_err(|error| match has_answered(&error) && is_end(&error) {
-            true => NoAnswer::Closed(failure(&error, hop)),
-            false => NoAnswer::Other(failure(&error, hop)),
+        let response = response.map_err(|error| {
+            let said = failure(&error, hop);
+            match () {
+                () if is_refusal(&error) => NoAnswer::Refused(said),
+                () if has_answered(&error) && is_end(&error) => NoAnswer::Closed(said),
+                () => NoAnswer::Other(said),
+            }
         })?;
         if let Some(connection) = response.extensions().get::<HasAnswered>() {
             connection.set();
@@ -198,9 +213,22 @@ impl Client {
     }
 }
 
-/// May the server get this twice? It may have taken it before it closed (RFC 9110, 9.2.2).
-fn may_be_sent_again(hop: &Hop) -> bool {
-    hop.method.is_idempotent() && matches!(hop.content, Content::None | Content::Whole(_))
+/// Is it all there still? Whether the server may get it twice is the method's affair: it may
+/// have taken it before it closed (RFC 9110, 9.2.2).
+fn can_be_sent_again(hop: &Hop) -> bool {
+    matches!(hop.content, Content::None | Content::Whole(_))
+}
+
+/// Has a server of HTTP/2 refused the request without a look at it (RFC 9113, 8.7)?
+fn is_refusal(error: &legacy::Error) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<h2::Error>() {
+            return error.is_remote() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// Did its connection answer other requests before?

@@ -13,10 +13,9 @@ const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// The answer to a request that a static file answers; none if the gateway shall.
 pub async fn find(assets: &Assets, request: &Request<Incoming>) -> Option<Answer> {
-    let is_reading = matches!(*request.method(), Method::GET | Method::HEAD);
     let (uri, headers) = (request.uri(), request.headers());
-    if !is_reading
-        || !request.body().is_end_stream()
+    let is_reading = matches!(*request.method(), Method::GET | Method::HEAD);
+    if is_reading && !request.body().is_end_stream()
         || headers.contains_key("upgrade")
         || assets.first.takes(uri.path())
     {
@@ -30,10 +29,11 @@ pub async fn find(assets: &Assets, request: &Request<Incoming>) -> Option<Answer
         Some(host.host().into())
     });
     let wanted = Wanted {
+        method: request.method().clone(),
         host: host.unwrap_or_default(),
         path: uri.path().into(),
         query: uri.query().map(Into::into),
-        is_page: mode.is_some_and(|mode| mode == "navigate"),
+        is_page: is_reading && mode.is_some_and(|mode| mode == "navigate"),
         known: headers.get(IF_NONE_MATCH).cloned(),
     };
     assets.answer(wanted).await

@@ -22,6 +22,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LOOK_SHARE: u32 = 50;
 const NOTICED_SHARE: u32 = 10;
 
+/// A look may have taken long because this process stood still.
+const TOOK_MAX: Duration = Duration::from_millis(200);
+
 /// Editors and tools write in several steps; for so long nothing must have changed.
 const SETTLE: Duration = Duration::from_millis(50);
 
@@ -104,7 +107,7 @@ impl Watch {
             tokio::time::sleep(SETTLE.max(took * NOTICED_SHARE)).await;
             let begin = Instant::now();
             let mut views = self.look().await;
-            took = begin.elapsed();
+            took = begin.elapsed().min(TOOK_MAX);
             every = LOOK_EVERY.max(took * LOOK_SHARE);
             if self.is_as_seen(&views) {
                 continue;

@@ -178,6 +178,19 @@ impl Reader<'_> {
                     let patterns = patterns.iter();
                     let patterns = patterns.map(|it| self.text_of(it, "run_worker_first"));
                     let patterns = patterns.map(|it| it.map(Into::into));
+                    let patterns = patterns.map(|pattern: Result<String, _>| {
+                        let pattern = pattern?;
+                        match pattern.trim_start_matches('!').starts_with('/') {
+                            true => Ok(pattern),
+                            false => Err(self.wrong(
+                                first.at,
+                                &format!(
+                                    "\"run_worker_first\": {pattern:?} matches no path; begin it \
+                                     with / or !/"
+                                ),
+                            )),
+                        }
+                    });
                     WorkerFirst::Where(patterns.collect::<Result<_, _>>()?)
                 }
                 _ => return Err(self.not(first, "run_worker_first", "true, false or a list")),

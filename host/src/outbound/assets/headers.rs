@@ -13,6 +13,18 @@ use super::rules::{Pattern, Stood, Wrong, filled, lines};
 /// As at Cloudflare.
 const RULES_MAX: usize = 100;
 
+/// Where a message ends, and what becomes of its connection.
+const OF_SERVER: [&str; 8] = [
+    "connection",
+    "content-length",
+    "date",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
 #[derive(Debug, Default)]
 pub struct Headers {
     rules: Vec<Rule>,
@@ -104,7 +116,11 @@ impl Rule {
     fn read(&mut self, text: &str) -> Result<(), String> {
         let named = |name: &str| {
             let name = HeaderName::try_from(name.trim());
-            name.map_err(|_| format!("{text:?} names no header"))
+            let name = name.map_err(|_| format!("{text:?} names no header"))?;
+            match OF_SERVER.contains(&name.as_str()) {
+                true => Err(format!("{name} is for the server alone to say")),
+                false => Ok(name),
+            }
         };
         let Some((name, value)) = text.split_once(':') else {
             let Some(name) = text.strip_prefix("! ") else {
@@ -189,6 +205,9 @@ mod tests {
              \"name: value\" nor \"! name\"\n5 \"d e: 1\" names no header\n6 \"f:\" has no value \
              that can be sent"
         );
+        let length = wrong("/a\n b: 1\n Content-Length: 1");
+        assert_eq!(length, "3 content-length is for the server alone to say");
+        assert!(wrong("/a\n b: 1\n ! Transfer-Encoding").contains("the server alone"));
         let many = "/x\n a: 1\n".repeat(RULES_MAX + 1);
         let many: String = many
             .split("/x")

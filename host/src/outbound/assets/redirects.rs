@@ -11,6 +11,7 @@
 use std::collections::HashMap;
 
 use hyper::StatusCode;
+use percent_encoding::{CONTROLS, utf8_percent_encode};
 
 use super::rules::{Pattern, Stood, Wrong, filled, lines};
 
@@ -42,17 +43,18 @@ pub enum Redirect {
 impl Redirects {
     pub fn read(text: &str) -> (Redirects, Vec<Wrong>) {
         let (mut redirects, mut wrong) = (Redirects::default(), Vec::new());
-        let mut known: Vec<&str> = Vec::new();
+        let mut known: Vec<String> = Vec::new();
         for (line, text) in lines(text, &mut wrong) {
             let words: Vec<_> = text.split_whitespace().collect();
-            let added = match words[..] {
-                [from, ..] if known.contains(&from) => Err(format!("{from} has a rule already")),
-                [from, to] => redirects.add(from, to, "302"),
-                [from, to, status] => redirects.add(from, to, status),
+            let from = as_asked(words[0]);
+            let added = match words[1..] {
+                _ if known.contains(&from) => Err(format!("{from} has a rule already")),
+                [to] => redirects.add(&from, to, "302"),
+                [to, status] => redirects.add(&from, to, status),
                 _ => Err("a rule is a path, where it leads, and perhaps a status".into()),
             };
             match added {
-                Ok(()) => known.push(words[0]),
+                Ok(()) => known.push(from),
                 Err(why) => wrong.push(Wrong { line, why }),
             }
         }
@@ -116,10 +118,20 @@ impl Redirects {
     }
 }
 
+/// A path as a request has it: without query and fragment, encoded.
+fn as_asked(path: &str) -> String {
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    utf8_percent_encode(path, CONTROLS).to_string()
+}
+
 impl Rule {
     fn filled(&self, stood: &Stood) -> Redirect {
         // A scheme's colon is followed by no letter.
-        let to = filled(&self.to, stood);
+        let mut to = filled(&self.to, stood);
+        // What it was filled with leads to no other host.
+        if self.to.starts_with('/') {
+            to = format!("/{}", to.trim_start_matches(['/', '\\']));
+        }
         match self.status {
             StatusCode::OK => Redirect::Inside(to),
             status => Redirect::To(to, status),
@@ -150,6 +162,10 @@ mod tests {
         assert_eq!(of("/old/7"), "308 https://o.example/7?k=1#f");
         assert_eq!(of("/old/7/8"), "-");
         assert_eq!(of("/"), "-");
+        let (odd, _) = Redirects::read("/q?x=1 /a\n/f#g /b\n/ü /c");
+        for path in ["/q", "/f", "/%C3%BC"] {
+            assert!(odd.of(path).is_some(), "{path}");
+        }
         // Of several the first.
         assert_eq!(of("/app/x"), "302 /bpp/x");
     }
