@@ -53,7 +53,7 @@ pub use world::{InMemory, World};
 
 pub use crate::export::Exported;
 
-use crate::host::memory::{InSpace, Space};
+use crate::host::memory::{InSpace, Space, stubs};
 use crate::rpc::{Arguments, Call};
 use crate::{Caller, Result, State};
 
@@ -74,7 +74,8 @@ use crate::{Caller, Result, State};
 #[track_caller]
 pub fn run<T>(test: impl AsyncFnOnce(State) -> Result<T>) -> Result<T> {
     let name = String::from("test");
-    let space = Space::new(name.clone(), Some(name), "0".repeat(64), None);
+    let id = stubs::id_from_name(&name, &name)?;
+    let space = Space::new(name.clone(), Some(name), id, None);
     let future = Box::pin(test(State { _made_by_host: () }));
     executor::run(InSpace { space, future })
 }
