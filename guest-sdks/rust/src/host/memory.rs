@@ -7,6 +7,8 @@
 pub mod alarms;
 pub mod calls;
 mod errors;
+mod functions;
+mod guard;
 pub mod kv;
 mod pipe;
 mod references;
@@ -20,6 +22,7 @@ use crate::error::ErrorFlags;
 use crate::testing::executor;
 use crate::{Error, Result};
 use rusqlite::Connection;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::future::ready;
 
@@ -33,8 +36,9 @@ pub use turns as transactions;
 /// An object's storage.
 pub struct Memory {
     database: Connection,
+    guard: guard::Guard,
     /// Whether SQLite's transaction is open.
-    began: bool,
+    began: Cell<bool>,
     /// The open transactions and savepoints, innermost last.
     open: Vec<turns::Open>,
     cursors: HashMap<u64, sql::Unread>,
@@ -45,10 +49,16 @@ pub struct Memory {
 
 impl Memory {
     fn open() -> Self {
-        let database = Connection::open_in_memory().expect("SQLite opens a database in memory");
+        let database = Connection::open_in_memory();
+        let (database, guard) = (database.expect("it needs no file"), guard::Guard::default());
+        let prepared = sql::limit(&database)
+            .and_then(|()| functions::attach(&database))
+            .and_then(|()| guard.attach(&database));
+        prepared.expect("SQLite has these limits, functions and rules");
         let memory = Self {
             database,
-            began: false,
+            guard,
+            began: Cell::new(false),
             open: Vec::new(),
             cursors: HashMap::new(),
             newest_number: 0,
@@ -65,13 +75,18 @@ impl Memory {
 
     /// Undoes what PRAGMAs have set.
     fn restore_settings(&self) {
-        let set = self.database.execute_batch(
+        let set = self.own(
             "PRAGMA foreign_keys = ON; PRAGMA case_sensitive_like = OFF;
              PRAGMA defer_foreign_keys = OFF; PRAGMA ignore_check_constraints = OFF;
              PRAGMA legacy_alter_table = OFF; PRAGMA recursive_triggers = OFF;
              PRAGMA reverse_unordered_selects = OFF;",
         );
         set.expect("SQLite has these settings");
+    }
+
+    /// Runs statements that are not the object's.
+    fn own(&self, statements: &str) -> rusqlite::Result<()> {
+        self.guard.own(|| self.database.execute_batch(statements))
     }
 
     fn has_table(&mut self, name: &str) -> Result<bool> {
@@ -196,7 +211,8 @@ pub mod storage {
                 .cursors
                 .values_mut()
                 .for_each(|unread| *unread = None);
-            memory.database = Memory::open().database;
+            let fresh = Memory::open();
+            (memory.database, memory.guard) = (fresh.database, fresh.guard);
             Ok(())
         })
     }

@@ -26,7 +26,7 @@ pub fn find() -> Result<Option<Alarm>> {
     if !with(|memory| memory.has_table("_cf_ALARM"))? {
         return Ok(None);
     }
-    let rows = sql::exec("SELECT time, due, retries, number FROM _cf_ALARM", &[])?;
+    let rows = sql::own("SELECT time, due, retries, number FROM _cf_ALARM", &[])?;
     let row = crate::Rows::new(rows.columns, rows.rows, 0).optional()?;
     Ok(row.map(
         |(time_ms, due_ms, retries, number): (i64, i64, u32, i64)| Alarm {
@@ -56,10 +56,10 @@ pub fn set(time_ms: i64) -> Result<()> {
         return Err(Error::new(text));
     }
     let time_ms = time_ms.max(executor::now_ms());
-    sql::exec(TABLE, &[])?;
+    sql::own(TABLE, &[])?;
     let number = executor::number() as i64;
     let query = "REPLACE INTO _cf_ALARM VALUES (1, ?1, ?1, 0, ?2)";
-    sql::exec(query, &params![time_ms, number])?;
+    sql::own(query, &params![time_ms, number])?;
     alarm::watch(&space, time_ms);
     Ok(())
 }
@@ -75,7 +75,7 @@ pub fn delete() -> Result<()> {
 pub fn end(alarm: &Alarm) -> Result<()> {
     let number = alarm.number as i64;
     if find()?.is_some() {
-        sql::exec("DELETE FROM _cf_ALARM WHERE number = ?", &params![number])?;
+        sql::own("DELETE FROM _cf_ALARM WHERE number = ?", &params![number])?;
     }
     Ok(())
 }
@@ -85,7 +85,7 @@ pub fn delay(alarm: &Alarm, due_ms: i64) -> Result<()> {
     let number = alarm.number as i64;
     if find()?.is_some() {
         let query = "UPDATE _cf_ALARM SET due = ?, retries = retries + 1 WHERE number = ?";
-        sql::exec(query, &params![due_ms, number])?;
+        sql::own(query, &params![due_ms, number])?;
     }
     Ok(())
 }

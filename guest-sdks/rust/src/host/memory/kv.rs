@@ -18,7 +18,7 @@ fn entries() -> Result<Vec<Entry>> {
         return Ok(Vec::new());
     }
     let query = "SELECT CAST(key AS TEXT), value FROM _cf_KV ORDER BY key";
-    let rows = sql::exec(query, &[])?;
+    let rows = sql::own(query, &[])?;
     Ok(crate::Rows::new(rows.columns, rows.rows, 0)
         .all::<(String, Vec<u8>)>()?
         .into_iter()
@@ -31,7 +31,7 @@ pub fn get(key: &str) -> Result<Option<Vec<u8>>> {
         return Ok(None);
     }
     let query = "SELECT value FROM _cf_KV WHERE key = ?";
-    let rows = sql::exec(query, &crate::params![key.as_bytes()])?;
+    let rows = sql::own(query, &crate::params![key.as_bytes()])?;
     crate::Rows::new(rows.columns, rows.rows, 0).optional()
 }
 
@@ -81,10 +81,10 @@ pub fn put_many(entries: &[Entry]) -> Result<()> {
     if entries.is_empty() {
         return Ok(());
     }
-    sql::exec(TABLE, &[])?;
+    sql::own(TABLE, &[])?;
     for entry in entries {
         let (key, value) = (entry.key.as_bytes(), &entry.value[..]);
-        sql::exec(
+        sql::own(
             "INSERT OR REPLACE INTO _cf_KV VALUES (?, ?)",
             &crate::params![key, value],
         )?;
@@ -103,7 +103,7 @@ pub fn delete_many(keys: &[String]) -> Result<u64> {
     }
     for key in keys {
         let query = "DELETE FROM _cf_KV WHERE key = ?";
-        count += sql::exec(query, &crate::params![key.as_bytes()])?.changes;
+        count += sql::own(query, &crate::params![key.as_bytes()])?.changes;
     }
     Ok(count)
 }

@@ -27,17 +27,17 @@ pub struct Open {
 
 impl Memory {
     /// Begins what a write needs.
-    pub fn begin_write(&mut self) -> Result<()> {
-        if !self.began {
-            self.database.execute_batch("BEGIN").map_err(sqlite)?;
-            self.began = true;
+    pub fn begin_write(&self) -> Result<()> {
+        if !self.began.get() {
+            self.own("BEGIN").map_err(sqlite)?;
+            self.began.set(true);
         }
         Ok(())
     }
 
     /// Whether something is written that is not kept yet.
     pub fn began(&self) -> bool {
-        self.began
+        self.began.get()
     }
 
     /// Whether a transaction holds back the end of turns.
@@ -54,15 +54,15 @@ impl Memory {
     /// Keeps what the turn wrote. The error says why the object is reset; the turn is
     /// undone then.
     pub fn end_turn(&mut self) -> Result<(), String> {
-        if self.in_transaction() || !self.began {
+        if self.in_transaction() || !self.began.get() {
             return Ok(());
         }
         if !self.open.is_empty() {
             self.rollback_turn();
             return Err(SAVEPOINT_OPEN.to_owned());
         }
-        let committed = self.database.execute_batch("COMMIT");
-        self.began = committed.is_err();
+        let committed = self.own("COMMIT");
+        self.began.set(committed.is_err());
         let Err(error) = committed else {
             return Ok(());
         };
@@ -79,9 +79,9 @@ impl Memory {
     pub fn rollback_turn(&mut self) {
         self.open.clear();
         self.cursors.clear();
-        self.began = false;
+        self.began.set(false);
         if !self.database.is_autocommit() {
-            let undone = self.database.execute_batch("ROLLBACK");
+            let undone = self.own("ROLLBACK");
             undone.expect("SQLite undoes a transaction in memory");
         }
         self.restore_settings();
@@ -89,7 +89,7 @@ impl Memory {
 
     /// Whether SQLite has undone the turn by itself, as OR ROLLBACK has it do.
     pub fn is_torn(&self) -> bool {
-        self.began && self.database.is_autocommit()
+        self.began.get() && self.database.is_autocommit()
     }
 
     /// Ends the turn so far, in the midst of the object's code.
@@ -111,7 +111,7 @@ impl Memory {
         let number = self.number();
         if !is_whole {
             let savepoint = format!("SAVEPOINT _cf_{number}");
-            self.database.execute_batch(&savepoint).map_err(sqlite)?;
+            self.own(&savepoint).map_err(sqlite)?;
         }
         let it = Space::current().holding(number);
         self.open.push(Open { it, is_transaction });
@@ -132,8 +132,10 @@ impl Memory {
         }
         let is_whole = self.open.len() == 1 && self.in_transaction();
         let statements = if is_whole { whole } else { savepoint };
-        self.database.execute_batch(statements).map_err(sqlite)?;
-        self.began &= !is_whole;
+        self.own(statements).map_err(sqlite)?;
+        if is_whole {
+            self.began.set(false);
+        }
         self.open.pop();
         Ok(())
     }
