@@ -3,6 +3,7 @@
 
 mod calls;
 mod memory;
+mod scopes;
 mod script;
 mod sockets;
 mod wire;

@@ -1,9 +1,10 @@
 //! What does each step do?
 
+use crate::scopes::Scope;
 use crate::{Probe, START_KEY, calls, sockets, wire};
 use durable_object::{
-    Body, Entry, Error, ListOptions, Request, Response, Result, Stub, Value, WebSocket, http, now,
-    sleep,
+    Body, Entry, Error, ListOptions, Request, Response, Result, Row, State, Stub, Value, WebSocket,
+    http, now, sleep,
 };
 use serde_json::{Value as Json, json};
 use std::rc::Rc;
@@ -65,13 +66,24 @@ impl Script {
 
     pub async fn run(&mut self, steps: &[Json]) -> Result<Vec<Json>> {
         let mut results = Vec::new();
-        for step in steps {
+        let mut rest = steps;
+        while let Some((step, after)) = rest.split_first() {
+            if let Some((scope, after)) = Scope::split(rest) {
+                results.extend(scope.run(self).await?);
+                rest = after;
+                continue;
+            }
             match self.step(&Step::of(step)).await {
                 Ok(result) | Err(Stop::Step(result)) => results.push(result),
                 Err(Stop::Event(error)) => return Err(error),
             }
+            rest = after;
         }
         Ok(results)
+    }
+
+    pub fn state(&self) -> State {
+        self.probe.state.clone()
     }
 
     /// Runs steps of which none may fail.
@@ -132,6 +144,34 @@ impl Script {
                 let (columns, changes) = (rows.columns().to_vec(), rows.changes());
                 let rows = wire::rows(rows.all()?);
                 Ok(json!({"columns": columns, "rows": rows, "changes": changes}))
+            }
+            "sql.open" => {
+                let cursor = sql.rows::<Row>(step.text(1)?, step.parameters(2)?)?;
+                let columns = json!(cursor.columns());
+                memory
+                    .cursors
+                    .borrow_mut()
+                    .insert(step.text(0)?.into(), cursor);
+                Ok(columns)
+            }
+            "sql.open-many" => {
+                for number in 0..step.number(0)? {
+                    let cursor = sql.rows::<Row>(step.text(1)?, ())?;
+                    memory
+                        .cursors
+                        .borrow_mut()
+                        .insert(number.to_string(), cursor);
+                }
+                Ok(Json::Null)
+            }
+            "sql.next" => {
+                let rows = memory.read(step.text(0)?, step.number(1)? as usize)?;
+                Ok(wire::rows(rows))
+            }
+            "sql.count" => Ok(json!(memory.read(step.text(0)?, usize::MAX)?.len())),
+            "sql.close" => {
+                memory.cursors.borrow_mut().remove(step.text(0)?);
+                Ok(Json::Null)
             }
             "sql.size" => Ok(json!(sql.database_size()?)),
             "sync" => nothing(storage.sync().await?),
@@ -257,7 +297,7 @@ pub struct Step<'a> {
 type Read<T> = std::result::Result<T, String>;
 
 impl<'a> Step<'a> {
-    fn of(step: &'a Json) -> Step<'a> {
+    pub fn of(step: &'a Json) -> Step<'a> {
         let parts = step.as_array().map(Vec::as_slice).unwrap_or_default();
         let operation = parts.first().and_then(Json::as_str).unwrap_or_default();
         Step {

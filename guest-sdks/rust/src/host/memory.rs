@@ -102,6 +102,9 @@ fn with<T>(work: impl FnOnce(&mut Memory) -> Result<T>) -> Result<T> {
     let result = work(&mut memory);
     let torn = result.as_ref().err().filter(|_| memory.is_torn());
     let torn = torn.map(|error| error.to_string());
+    if torn.is_some() {
+        memory.rollback_turn();
+    }
     let broken = memory.broken.take().or(torn);
     drop(memory);
     match broken {
@@ -176,10 +179,16 @@ pub mod state {
     /// An error resets the object, unless the test drives it.
     pub fn end_block_concurrency(section: u64, outcome: Result<()>) {
         let space = Space::current();
-        // After a reset there is none any more.
         let mut sections = space.sections.borrow_mut();
+        let place = sections.iter().position(|open| open.number == section);
+        // After a reset there is none any more.
+        let is_inner = place.is_none_or(|place| place + 1 == sections.len());
         sections.retain(|open| open.number != section);
         drop(sections);
+        if !is_inner && !std::thread::panicking() {
+            let text = format!("section {section} is not the innermost open one");
+            space.end_here(Ended::by_reset(text));
+        }
         space.let_others_go_on();
         if let (Err(error), Some(_)) = (outcome, &space.handlers) {
             space.end_here(Ended::new(error.with_flags(ErrorFlags::RESET), true));
