@@ -198,7 +198,10 @@ impl Script {
             "alarm.is-set" => Ok(json!(storage.alarm()?.is_some())),
             "alarm.delete" => nothing(storage.delete_alarm()?),
 
-            "sleep" => nothing(sleep(Duration::from_millis(step.number(0)?)).await),
+            "sleep" => {
+                sleep(Duration::from_millis(step.number(0)?)).await;
+                Ok(Json::Null)
+            }
             "note.put" => {
                 let (name, value) = (step.text(0)?.to_string(), step.argument(1)?.clone());
                 memory.notes.borrow_mut().insert(name, value);
@@ -208,10 +211,14 @@ impl Script {
                 let notes = memory.notes.borrow();
                 Ok(notes.get(step.text(0)?).cloned().unwrap_or_default())
             }
-            "signal" => nothing(memory.signal(step.text(0)?)),
+            "signal" => {
+                memory.signal(step.text(0)?);
+                Ok(Json::Null)
+            }
             "wait" => {
                 let times = step.arguments.get(1).and_then(Json::as_u64).unwrap_or(1);
-                nothing(memory.signalled(step.text(0)?, times).await)
+                memory.signalled(step.text(0)?, times).await;
+                Ok(Json::Null)
             }
             "throw" => Err(Stop::Event(Error::named(step.text(0)?, step.text(1)?))),
             "abort" => state.abort(step.arguments.first().and_then(Json::as_str)),

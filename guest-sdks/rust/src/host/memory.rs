@@ -162,9 +162,8 @@ pub mod state {
         let default = "Application called abort() to reset Durable Object.";
         let reason = reason.unwrap_or(default);
         let space = Space::current();
-        if !retry_alarm {
-            space.alarm_is_last.set(true);
-        }
+        let handles_alarm = space.alarm.get().is_some();
+        space.alarm_is_last.set(handles_alarm && !retry_alarm);
         space.end_here(Ended::by_reset(reason.to_owned()))
     }
 

@@ -28,22 +28,30 @@ pub fn watch(space: &Rc<Space>, due_ms: i64) {
 
 async fn ring(space: &Rc<Space>) {
     for failures in 0..=RETRIES_MAX {
-        let rung = world::alarm(space).await;
-        let was_running = space.alarm.take();
-        space.enter(|| {
-            if let (Err(_), Some(alarm)) = (&rung, &was_running) {
-                // A reset has undone what became of it.
-                let _ = settle(space, alarm, false);
-            }
-            if let Ok(Some(next)) = alarms::find() {
-                watch(space, next.due_ms);
-            }
-        });
-        if rung.is_ok() || was_running.is_some() {
+        let run = Rc::default();
+        let rung = world::alarm(space, &run).await;
+        if let Some(alarm) = run.get() {
+            return space.enter(|| has_run(space, &alarm, rung.is_ok()));
+        }
+        if rung.is_ok() {
             return;
         }
         // It could not be started.
         executor::sleep((RETRY_AFTER_MS << failures) as u64).await;
+    }
+}
+
+/// The run of this alarm has come to its end, or to that of its instance.
+fn has_run(space: &Rc<Space>, alarm: &Alarm, is_settled: bool) {
+    space.alarm.set(None);
+    let settled = match is_settled {
+        true => Ok(()),
+        // What became of it was undone.
+        false => settle(space, alarm, false),
+    };
+    let next = settled.and_then(|()| alarms::find());
+    if let (Ok(Some(next)), Ok(())) = (next, space.end_turn()) {
+        watch(space, next.due_ms);
     }
 }
 

@@ -2,13 +2,14 @@
 
 use super::{Client, alarm, executor};
 use crate::export::{Exported, Front, Happened, Object, Started, WebSocketEvent, front, start};
+use crate::host::memory::alarms::Alarm;
 use crate::host::memory::calls::called;
 use crate::host::memory::{Ended, Event, Space, alarms, passed_on, rules, sockets, stubs};
 use crate::rpc::{Arguments, Call, Payload};
 use crate::stub::Target;
 use crate::{Body, DurableObject, Error, Gateway, Request, Response, Result, WebSocket};
 use serde::de::DeserializeOwned;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
 use std::future::poll_fn;
@@ -408,7 +409,7 @@ async fn instance(space: &Rc<Space>) -> Result<Rc<dyn Object>> {
     let now = match &started {
         Ok(object) => Instance::Live(object.clone()),
         Err(error) => {
-            space.end(Ended::new(error.clone(), true));
+            space.reset(Ended::new(error.clone(), true));
             Instance::None
         }
     };
@@ -418,13 +419,17 @@ async fn instance(space: &Rc<Space>) -> Result<Rc<dyn Object>> {
     started
 }
 
-/// Runs the handler of the alarm, if that is due.
-pub fn alarm(space: &Rc<Space>) -> impl Future<Output = Result<()>> + use<> {
-    let of = space.clone();
+/// Runs the handler of the alarm, if that is due, and says in `run` which one it is.
+pub fn alarm(
+    space: &Rc<Space>,
+    run: &Rc<Cell<Option<Alarm>>>,
+) -> impl Future<Output = Result<()>> + use<> {
+    let (of, run) = (space.clone(), run.clone());
     event(space, async move |object| {
         let Some(due) = alarms::begin(&of)? else {
             return Ok(());
         };
+        run.set(Some(due));
         let outcome = object.alarm(alarm::info(&due)).await;
         if let Err(error) = &outcome {
             eprintln!("the alarm handler failed: {error:?}");

@@ -39,8 +39,12 @@ pub fn find() -> Result<Option<Alarm>> {
 }
 
 pub fn get() -> Result<Option<i64>> {
-    let running = Space::current().alarm.get().map(|run| run.number);
-    let alarm = find()?.filter(|alarm| Some(alarm.number) != running);
+    let running = Space::current().alarm.get();
+    // One that has failed waits for its retry, though its run has not ended yet.
+    let is_running = |alarm: &Alarm| {
+        running.is_some_and(|run| (run.number, run.retries) == (alarm.number, alarm.retries))
+    };
+    let alarm = find()?.filter(|alarm| !is_running(alarm));
     Ok(alarm.map(|alarm| alarm.time_ms))
 }
 

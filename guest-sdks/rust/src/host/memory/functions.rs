@@ -89,7 +89,10 @@ fn number(context: &Context<'_>, index: usize) -> Option<f64> {
     match context.get_raw(index) {
         ValueRef::Integer(integer) => Some(integer as f64),
         ValueRef::Real(real) => Some(real),
-        ValueRef::Text(text) => std::str::from_utf8(text).ok()?.trim().parse().ok(),
+        ValueRef::Text(text) => {
+            let number = std::str::from_utf8(text).ok()?.trim().parse().ok();
+            number.filter(|number: &f64| number.is_finite())
+        }
         ValueRef::Null | ValueRef::Blob(_) => None,
     }
 }

@@ -164,7 +164,7 @@ impl Space {
     }
 
     /// Ends the instance: what it has not kept is undone, and its events get the error.
-    pub fn end(&self, ended: Ended) {
+    fn end(&self, ended: Ended) {
         let life = self.life.get();
         self.end.replace(Some(Ended { life, ..ended }));
         self.memory.borrow_mut().rollback_turn();
