@@ -145,35 +145,8 @@ impl Script {
                 let rows = wire::rows(rows.all()?);
                 Ok(json!({"columns": columns, "rows": rows, "changes": changes}))
             }
-            "sql.open" => {
-                let cursor = sql.rows::<Row>(step.text(1)?, step.parameters(2)?)?;
-                let columns = json!(cursor.columns());
-                memory
-                    .cursors
-                    .borrow_mut()
-                    .insert(step.text(0)?.into(), cursor);
-                Ok(columns)
-            }
-            "sql.open-many" => {
-                for number in 0..step.number(0)? {
-                    let cursor = sql.rows::<Row>(step.text(1)?, ())?;
-                    memory
-                        .cursors
-                        .borrow_mut()
-                        .insert(number.to_string(), cursor);
-                }
-                Ok(Json::Null)
-            }
-            "sql.next" => {
-                let rows = memory.read(step.text(0)?, step.number(1)? as usize)?;
-                Ok(wire::rows(rows))
-            }
-            "sql.count" => Ok(json!(memory.read(step.text(0)?, usize::MAX)?.len())),
-            "sql.close" => {
-                memory.cursors.borrow_mut().remove(step.text(0)?);
-                Ok(Json::Null)
-            }
             "sql.size" => Ok(json!(sql.database_size()?)),
+            operation if operation.starts_with("sql.") => self.cursor(step),
             "sync" => nothing(storage.sync().await?),
             "delete-all" => nothing(storage.delete_all()?),
 
@@ -287,6 +260,37 @@ impl Script {
         }
         kv.put(key, next.to_string())?;
         Ok(json!(next))
+    }
+
+    /// Steps about cursors, which are kept by their labels.
+    fn cursor(&self, step: &Step<'_>) -> Outcome {
+        let sql = self.probe.state.storage().sql();
+        let memory = &self.probe.memory;
+        let keep = |label: String, cursor| memory.cursors.borrow_mut().insert(label, cursor);
+        match step.operation {
+            "sql.open" => {
+                let cursor = sql.rows::<Row>(step.text(1)?, step.parameters(2)?)?;
+                let columns = json!(cursor.columns());
+                keep(step.text(0)?.into(), cursor);
+                Ok(columns)
+            }
+            "sql.open-many" => {
+                for number in 0..step.number(0)? {
+                    keep(number.to_string(), sql.rows::<Row>(step.text(1)?, ())?);
+                }
+                Ok(Json::Null)
+            }
+            "sql.next" => {
+                let rows = memory.read(step.text(0)?, step.number(1)? as usize)?;
+                Ok(wire::rows(rows))
+            }
+            "sql.count" => Ok(json!(memory.read(step.text(0)?, usize::MAX)?.len())),
+            "sql.close" => {
+                memory.cursors.borrow_mut().remove(step.text(0)?);
+                Ok(Json::Null)
+            }
+            unknown => Err(format!("this probe does not know {unknown:?}").into()),
+        }
     }
 
     async fn nested(&mut self, steps: &[Json]) -> Outcome {
