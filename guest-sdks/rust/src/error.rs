@@ -226,10 +226,6 @@ impl Error {
         self.0.flags
     }
 
-    #[cfg_attr(
-        all(feature = "testing", not(target_family = "wasm")),
-        allow(dead_code, reason = "only the bindings bring errors with flags")
-    )]
     pub(crate) fn with_flags(mut self, flags: ErrorFlags) -> Self {
         self.0.flags = flags;
         self

@@ -9,14 +9,12 @@ mod payload;
 mod reference;
 mod stream;
 
+#[cfg(not(all(feature = "testing", not(target_family = "wasm"))))]
+pub(crate) use beside::Beside;
 pub use payload::{Arguments, Payload};
 pub use reference::{Function, Reference};
+pub(crate) use reference::{Held, Theirs, call_mine, release_mine};
 pub use stream::ByteStream;
-#[cfg(not(all(feature = "testing", not(target_family = "wasm"))))]
-pub(crate) use {
-    beside::Beside,
-    reference::{Held, Theirs, call_mine, release_mine},
-};
 
 use crate::{Caller, Error, Result};
 use serde::de::DeserializeOwned;
@@ -62,12 +60,13 @@ impl Call {
                 format!("{method:?} is a method: call it"),
             ));
         };
-        let arguments = match arguments.is_empty_list() {
-            // What serde calls `()`.
-            true => Payload::of(&())?,
-            false => arguments,
+        let is_empty = arguments.is_empty_list();
+        let got = match arguments.get() {
+            // No arguments are an empty list, and what serde calls `()`.
+            Err(error) if is_empty => Payload::of(&())?.get().map_err(|_| error),
+            got => got,
         };
-        arguments.get().map_err(|error| {
+        got.map_err(|error| {
             let method = self.method;
             error.context(format!("the arguments of {method:?} do not fit"))
         })

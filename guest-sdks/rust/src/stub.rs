@@ -84,10 +84,6 @@ pub struct Stub {
 }
 
 #[derive(Clone, Debug)]
-#[cfg_attr(
-    all(feature = "testing", not(target_family = "wasm")),
-    allow(dead_code, reason = "an object in memory reaches no other objects")
-)]
 pub(crate) enum Target {
     Name(String),
     Id(String),

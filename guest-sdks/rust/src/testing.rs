@@ -13,11 +13,23 @@
 //! Time is virtual: a [`sleep`](crate::sleep) takes none, and moves
 //! [`now`](crate::now).
 //!
-//! What a host promises holds here too, but for this: limits
-//! and refused statements of SQL are not checked, what an object writes is kept at once,
-//! also when it is reset in the same turn, events are not held back by sections, and
-//! nobody's caller leaves. A panic is one of the test, and so is
-//! [`abort`](crate::State::abort) of an object that the test drives itself.
+//! What a host promises holds here too, and is put to the same test: the cases of
+//! `conformance/` that every host has to pass run with objects in memory. So a reset
+//! undoes what was not kept and lets nobody see what was said, a section or transaction
+//! holds back other events, and limits, checks and their words are a host's. These are
+//! the exceptions:
+//!
+//! * What an object writes is kept whenever it waits. A host may wait until none of its
+//!   events can go on, so a reset may undo more there.
+//! * A panic is one of the test. So is whatever resets an object that the test drives
+//!   itself, but for a section that fails: that just gives its error.
+//! * SQL knows no UPDATE and DELETE with LIMIT, may call functions that a host refuses,
+//!   and is not stopped when it takes long.
+//! * There are no limits of memory, of the database's size and of a constructor's time,
+//!   the outside world redirects nobody, and nobody's caller leaves.
+//! * Pieces of a body go out at once, even if what was written before them is undone.
+//! * Alarms of an object that cannot start are tried again six times, not for ever.
+//! * What a socket's event does after its time-out is waited for all the same.
 //!
 //! ```
 //! use durable_object::{DurableObject, Request, Response, Result, State, testing};
@@ -53,7 +65,7 @@ pub use world::{InMemory, World};
 
 pub use crate::export::Exported;
 
-use crate::host::memory::{InSpace, Space};
+use crate::host::memory::{InSpace, Space, stubs};
 use crate::rpc::{Arguments, Call};
 use crate::{Caller, Result, State};
 
@@ -74,7 +86,8 @@ use crate::{Caller, Result, State};
 #[track_caller]
 pub fn run<T>(test: impl AsyncFnOnce(State) -> Result<T>) -> Result<T> {
     let name = String::from("test");
-    let space = Space::new(name.clone(), Some(name), "0".repeat(64), None);
+    let id = stubs::id_from_name(&name, &name)?;
+    let space = Space::new(name.clone(), Some(name), id, None);
     let future = Box::pin(test(State { _made_by_host: () }));
     executor::run(InSpace { space, future })
 }

@@ -296,6 +296,16 @@ pub enum Message {
     Binary(Vec<u8>),
 }
 
+#[cfg(all(feature = "testing", not(target_family = "wasm")))]
+impl Message {
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+}
+
 impl From<&str> for Message {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())

@@ -229,3 +229,150 @@ fn an_object_that_the_test_drives_has_clients_too() {
     })
     .unwrap();
 }
+
+/// Says something, fails in the given way, and has an alarm.
+struct Clumsy {
+    state: State,
+}
+
+impl DurableObject for Clumsy {
+    async fn new(state: State) -> Result<Self> {
+        if state.storage().kv().get("broken")?.is_some() {
+            return Err(Error::new("broken"));
+        }
+        Ok(Clumsy { state })
+    }
+
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        let kv = self.state.storage().kv();
+        kv.put("written", "")?;
+        match request.subpath() {
+            "call" => {
+                let room = self.state.class("room").named("kitchen");
+                let request = durable_object::http::Request::get("http://x/room/kitchen/count");
+                let _never_sent = room.fetch(request.body(().into())?);
+                self.state.abort(Some("clumsy"))
+            }
+            "break" => kv.put("broken", "")?,
+            "beside" => durable_object::spawn(reset(self.state.clone())),
+            "alarm" => self.state.storage().set_alarm_after(MINUTE)?,
+            _ => {}
+        }
+        sleep(MINUTE / 2).await;
+        Ok(Response::default())
+    }
+}
+
+async fn reset(state: State) {
+    state.abort(Some("beside"))
+}
+
+impl AlarmHandler for Clumsy {
+    async fn alarm(&self, _: AlarmInfo) -> Result<()> {
+        let kv = self.state.storage().kv();
+        let rings: u32 = kv.get_as("rings")?.unwrap_or(0);
+        kv.put_as("rings", &(rings + 1))?;
+        sleep(MINUTE).await;
+        self.state.abort_without_retry(None)
+    }
+}
+
+fn clumsy_world() -> World {
+    world().class::<Clumsy>("clumsy", |object| object.alarm())
+}
+
+#[test]
+fn what_a_reset_object_has_written_and_said_is_undone() {
+    clumsy_world()
+        .run(async |world| {
+            let clumsy = world.named("clumsy", "a");
+            let error = clumsy.get("call").await.unwrap_err();
+            assert!(error.is_reset() && error.message() == "clumsy");
+            let written = clumsy.inspect(|state| state.storage().kv().get("written"));
+            assert_eq!(written?, None);
+            let count = world.named("room", "kitchen").get("count").await?;
+            assert_eq!(count.into_body().text().await?, "1");
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn what_runs_beside_an_event_may_reset_its_object() {
+    clumsy_world()
+        .run(async |world| {
+            let clumsy = world.named("clumsy", "a");
+            let error = clumsy.get("beside").await.unwrap_err();
+            assert_eq!(error.message(), "beside");
+            clumsy.get("again").await?;
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn an_alarm_may_give_up() {
+    clumsy_world()
+        .run(async |world| {
+            let clumsy = world.named("clumsy", "a");
+            clumsy.get("alarm").await?;
+            sleep(60 * MINUTE).await;
+            clumsy.inspect(|state| {
+                assert_eq!(state.storage().kv().get_as::<u32>("rings")?, Some(1));
+                assert_eq!(state.storage().alarm()?, None);
+                Ok(())
+            })
+        })
+        .unwrap();
+}
+
+#[test]
+fn the_alarm_of_an_object_that_cannot_start_does_not_run() {
+    clumsy_world()
+        .run(async |world| {
+            let clumsy = world.named("clumsy", "a");
+            clumsy.get("alarm").await?;
+            clumsy.get("break").await?;
+            clumsy.restart();
+            sleep(60 * MINUTE).await;
+            assert_eq!(clumsy.get("x").await.unwrap_err().message(), "broken");
+            clumsy.inspect(|state| {
+                assert_eq!(state.storage().kv().get("rings")?, None);
+                assert!(state.storage().alarm()?.is_some());
+                Ok(())
+            })
+        })
+        .unwrap();
+}
+
+#[test]
+fn any_number_of_arguments_may_be_none() {
+    struct Sum;
+
+    impl DurableObject for Sum {
+        async fn new(_: State) -> Result<Self> {
+            Ok(Sum)
+        }
+
+        async fn fetch(&self, _: Request) -> Result<Response> {
+            Ok(Response::default())
+        }
+    }
+
+    impl durable_object::CallHandler for Sum {
+        async fn call(&self, call: durable_object::Call) -> Result<durable_object::Payload> {
+            let numbers: Vec<u32> = call.arguments()?;
+            durable_object::Payload::of(&numbers.iter().sum::<u32>())
+        }
+    }
+
+    World::new()
+        .class::<Sum>("sum", |object| object.calls())
+        .run(async |world| {
+            let sum = world.named("sum", "a");
+            assert_eq!(sum.call_method::<u32>("sum", ()).await?, 0);
+            assert_eq!(sum.call_method::<u32>("sum", (1, 2)).await?, 3);
+            Ok(())
+        })
+        .unwrap();
+}

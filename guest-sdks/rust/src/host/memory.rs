@@ -4,70 +4,128 @@
 //! transactions cover all three. Time is virtual. Whose code runs is known because
 //! every future of an object is polled within its [`Space`].
 
+pub mod alarms;
 pub mod calls;
+mod errors;
+mod functions;
+mod guard;
 pub mod kv;
 mod pipe;
+mod references;
+pub mod rules;
 pub mod sockets;
 mod space;
 pub mod sql;
+pub mod turns;
 
+use crate::error::ErrorFlags;
 use crate::testing::executor;
 use crate::{Error, Result};
 use rusqlite::Connection;
-use std::collections::{HashMap, VecDeque};
+use std::cell::Cell;
+use std::collections::HashMap;
 use std::future::ready;
 
 pub use calls::{callers, outbound, stubs};
-pub use executor::spawn;
 pub use pipe::{ByteReader, ByteWriter, pipe};
+pub use references::passed_on;
 pub use sockets as websockets;
-pub use space::{Event, InSpace, Space};
+pub use space::{Ended, Event, InSpace, Space};
+pub use turns as transactions;
 
 /// An object's storage.
 pub struct Memory {
     database: Connection,
+    guard: guard::Guard,
+    /// Whether SQLite's transaction is open.
+    began: Cell<bool>,
     /// The open transactions and savepoints, innermost last.
-    open: Vec<Open>,
-    cursors: HashMap<u64, VecDeque<Vec<crate::Value>>>,
+    open: Vec<turns::Open>,
+    cursors: HashMap<u64, sql::Unread>,
     newest_number: u64,
-}
-
-struct Open {
-    number: u64,
-    is_transaction: bool,
+    /// Why the object must be reset.
+    broken: Option<String>,
 }
 
 impl Memory {
-    fn open() -> rusqlite::Result<Self> {
-        let database = Connection::open_in_memory()?;
-        database.execute_batch(
-            "PRAGMA foreign_keys = ON;
-             CREATE TABLE _cf_KV (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-             CREATE TABLE _cf_ALARM (time INTEGER NOT NULL);",
-        )?;
-        Ok(Self {
+    fn open() -> Self {
+        let database = Connection::open_in_memory();
+        let (database, guard) = (database.expect("it needs no file"), guard::Guard::default());
+        let prepared = sql::limit(&database)
+            .and_then(|()| functions::attach(&database))
+            .and_then(|()| guard.attach(&database));
+        prepared.expect("SQLite has these limits, functions and rules");
+        let memory = Self {
             database,
+            guard,
+            began: Cell::new(false),
             open: Vec::new(),
             cursors: HashMap::new(),
             newest_number: 0,
-        })
+            broken: None,
+        };
+        memory.restore_settings();
+        memory
     }
 
     fn number(&mut self) -> u64 {
         self.newest_number += 1;
         self.newest_number
     }
-}
 
-fn with<T>(work: impl FnOnce(&mut Memory) -> Result<T>) -> Result<T> {
-    work(&mut Space::current().memory.borrow_mut())
-}
-
-fn sqlite(error: rusqlite::Error) -> Error {
-    match error.sqlite_error() {
-        Some(code) => Error::sqlite(code.extended_code, error.to_string()),
-        None => Error::new(error.to_string()),
+    /// Undoes what PRAGMAs have set.
+    fn restore_settings(&self) {
+        let set = self.own(
+            "PRAGMA foreign_keys = ON; PRAGMA case_sensitive_like = OFF;
+             PRAGMA defer_foreign_keys = OFF; PRAGMA ignore_check_constraints = OFF;
+             PRAGMA legacy_alter_table = OFF; PRAGMA recursive_triggers = OFF;
+             PRAGMA reverse_unordered_selects = OFF;",
+        );
+        set.expect("SQLite has these settings");
     }
+
+    /// Runs statements that are not the object's.
+    fn own(&self, statements: &str) -> rusqlite::Result<()> {
+        self.guard.own(|| self.database.execute_batch(statements))
+    }
+
+    fn has_table(&mut self, name: &str) -> Result<bool> {
+        let exists = self.database.table_exists(None, name);
+        exists.map_err(errors::sqlite)
+    }
+}
+
+/// Runs a call of the storage. Does not return when that has torn the turn apart.
+fn with<T>(work: impl FnOnce(&mut Memory) -> Result<T>) -> Result<T> {
+    let space = Space::current();
+    let mut memory = space.memory.borrow_mut();
+    let result = work(&mut memory);
+    let torn = result.as_ref().err().filter(|_| memory.is_torn());
+    let torn = torn.map(|error| error.to_string());
+    if torn.is_some() {
+        memory.rollback_turn();
+    }
+    let broken = memory.broken.take().or(torn);
+    drop(memory);
+    match broken {
+        Some(reason) => state::abort(Some(&reason), true),
+        None => result,
+    }
+}
+
+/// Runs a future beside the running event, as a part of it.
+pub fn spawn(future: impl Future<Output = ()> + 'static) {
+    let Some(space) = Space::of_running() else {
+        return executor::spawn(future);
+    };
+    let work = Event::beside(&space, async {
+        future.await;
+        Ok(())
+    });
+    executor::spawn(async {
+        // An instance that is reset takes it along; its events tell why.
+        let _ = work.await;
+    });
 }
 
 pub mod state {
@@ -100,96 +158,53 @@ pub mod state {
         }
     }
 
-    pub fn abort(reason: Option<&str>, _retry_alarm: bool) -> ! {
+    pub fn abort(reason: Option<&str>, retry_alarm: bool) -> ! {
         let default = "Application called abort() to reset Durable Object.";
         let reason = reason.unwrap_or(default);
-        match Space::current().handlers {
-            // The instance ends here, and not the test.
-            Some(_) => std::panic::resume_unwind(Box::new(space::Aborted(reason.to_owned()))),
-            None => panic!("{reason}"),
-        }
+        let space = Space::current();
+        let handles_alarm = space.alarm.get().is_some();
+        space.alarm_is_last.set(handles_alarm && !retry_alarm);
+        space.end_here(Ended::by_reset(reason.to_owned()))
     }
 
     pub fn begin_block_concurrency() -> u64 {
         let space = Space::current();
-        space.sections.set(space.sections.get() + 1);
-        space.sections.get()
+        let number = executor::number();
+        space.sections.borrow_mut().push(space.holding(number));
+        space.watch_holder();
+        number
     }
 
-    pub fn end_block_concurrency(section: u64, _outcome: Result<()>) {
+    /// An error resets the object, unless the test drives it.
+    pub fn end_block_concurrency(section: u64, outcome: Result<()>) {
         let space = Space::current();
-        assert_eq!(section, space.sections.get(), "not the innermost section");
-        space.sections.set(section - 1);
-    }
-}
-
-pub mod transactions {
-    use super::*;
-
-    pub fn savepoint() -> Result<u64> {
-        with(|memory| open(memory, false))
-    }
-
-    pub fn begin(within: Option<u64>) -> Result<u64> {
-        with(|memory| {
-            let mut innermost_first = memory.open.iter().rev();
-            let innermost = innermost_first.find(|open| open.is_transaction);
-            match (innermost.map(|open| open.number), within) {
-                (open, within) if open == within => {}
-                (Some(open), _) => {
-                    return Err(Error::new(format!(
-                        "Transaction {open} is open; begin within it, or wait until it has ended."
-                    )));
-                }
-                (None, within) => {
-                    return Err(Error::new(format!(
-                        "Transaction {} is not open; begin within none.",
-                        within.unwrap_or_default()
-                    )));
-                }
-            }
-            open(memory, true)
-        })
-    }
-
-    fn open(memory: &mut Memory, is_transaction: bool) -> Result<u64> {
-        let number = memory.number();
-        let statement = format!("SAVEPOINT s{number}");
-        memory.database.execute_batch(&statement).map_err(sqlite)?;
-        memory.open.push(Open {
-            number,
-            is_transaction,
-        });
-        Ok(number)
-    }
-
-    pub fn commit(number: u64) -> Result<()> {
-        end(number, &format!("RELEASE s{number}"))
-    }
-
-    pub fn rollback(number: u64) -> Result<()> {
-        end(number, &format!("ROLLBACK TO s{number}; RELEASE s{number}"))
-    }
-
-    fn end(number: u64, statements: &str) -> Result<()> {
-        with(|memory| {
-            let innermost = memory.open.last().map(|open| open.number);
-            if innermost != Some(number) {
-                let text = format!("transaction {number} is not the innermost one");
-                return Err(Error::new(text));
-            }
-            memory.database.execute_batch(statements).map_err(sqlite)?;
-            memory.open.pop();
-            Ok(())
-        })
+        let mut sections = space.sections.borrow_mut();
+        let place = sections.iter().position(|open| open.number == section);
+        // After a reset there is none any more.
+        let is_inner = place.is_none_or(|place| place + 1 == sections.len());
+        sections.retain(|open| open.number != section);
+        drop(sections);
+        if !is_inner && !std::thread::panicking() {
+            let text = format!("section {section} is not the innermost open one");
+            space.end_here(Ended::by_reset(text));
+        }
+        space.let_others_go_on();
+        if let (Err(error), Some(_)) = (outcome, &space.handlers) {
+            space.end_here(Ended::new(error.with_flags(ErrorFlags::RESET), true));
+        }
     }
 }
 
 pub mod storage {
     use super::*;
 
+    /// Commits the turn at once.
     pub fn sync() -> impl Future<Output = Result<()>> {
-        ready(Ok(()))
+        let done = with(|memory| match memory.open.is_empty() {
+            true => memory.commit_so_far(),
+            false => Ok(()),
+        });
+        ready(done)
     }
 
     pub fn delete_all() -> Result<()> {
@@ -199,40 +214,15 @@ pub mod storage {
                     "delete-all cannot be called within a transaction or savepoint; end it first.",
                 ));
             }
-            memory.cursors.clear();
-            memory.database = Memory::open().map_err(sqlite)?.database;
+            memory.commit_so_far()?;
+            memory
+                .cursors
+                .values_mut()
+                .for_each(|unread| *unread = None);
+            let fresh = Memory::open();
+            (memory.database, memory.guard) = (fresh.database, fresh.guard);
             Ok(())
         })
-    }
-}
-
-pub mod alarms {
-    use super::*;
-
-    pub fn get() -> Result<Option<i64>> {
-        let rows = sql::exec("SELECT time FROM _cf_ALARM", &[])?;
-        crate::Rows::new(rows.columns, rows.rows, 0).optional()
-    }
-
-    pub fn set(time_ms: i64) -> Result<()> {
-        if time_ms <= 0 {
-            let text = "setAlarm() cannot be called with an alarm time <= 0";
-            return Err(Error::new(text));
-        }
-        let space = Space::current();
-        if !space.has_alarm_handler() {
-            let text = "Your Durable Object class must have an alarm() handler in order to call setAlarm()";
-            return Err(Error::new(text));
-        }
-        delete()?;
-        sql::exec("INSERT INTO _cf_ALARM VALUES (?)", &crate::params![time_ms])?;
-        crate::testing::alarm::set(&space, time_ms);
-        Ok(())
-    }
-
-    pub fn delete() -> Result<()> {
-        sql::exec("DELETE FROM _cf_ALARM", &[])?;
-        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::world;
 use crate::export::Happened;
-use crate::host::memory::{Space, sockets};
+use crate::host::memory::{Space, rules, sockets};
 use crate::websocket::{SocketState, Upgrade};
 use crate::{Close, Error, Message, Request, Result, WebSocket};
 use std::cell::RefCell;
@@ -41,7 +41,12 @@ struct End {
     /// The object was reset.
     is_dropped: bool,
     waiting: Vec<Waker>,
+    /// Between two objects: what the other one is connected to.
+    joined: Weak<RefCell<End>>,
 }
+
+/// Of a message that is too large.
+const TOO_LARGE: u16 = 1009;
 
 /// A request that asks for a WebSocket, and its client.
 pub fn web_socket(url: &str) -> (Request, Client) {
@@ -91,6 +96,14 @@ impl Client {
     pub fn send(&self, message: impl Into<Message>) -> Result<()> {
         let message = message.into();
         let (space, socket) = self.object()?;
+        if let Err(error) = rules::message(message.bytes()) {
+            self.0.borrow_mut().closed_by_client = true;
+            sockets::break_off(&space, socket);
+            self.object_closed(Some(TOO_LARGE), error.message());
+            let what = Happened::Error(error.message().to_owned());
+            world::web_socket(&space, WebSocket(socket), what);
+            return Ok(());
+        }
         if let Some(response) = sockets::auto_response(&space, socket, &message) {
             self.tell(response);
             return Ok(());
@@ -135,40 +148,70 @@ impl Client {
             .ok_or_else(|| Error::new("no object has accepted this WebSocket"))
     }
 
-    pub(crate) fn accepted(&self, space: Weak<Space>, socket: u64) {
-        self.0.borrow_mut().object = Some((space, socket));
+    /// Two clients: what an object tells one comes to the other's object.
+    pub(crate) fn joined() -> (Self, Self) {
+        let (one, other) = (Self::default(), Self::default());
+        one.0.borrow_mut().joined = Rc::downgrade(&other.0);
+        other.0.borrow_mut().joined = Rc::downgrade(&one.0);
+        (one, other)
     }
 
-    pub(crate) fn state(&self) -> SocketState {
-        let end = self.0.borrow();
-        match (end.closed_by_object.is_some(), end.closed_by_client) {
+    pub(crate) fn accepted(&self, space: Weak<Space>, socket: u64) {
+        self.0.borrow_mut().object = Some((space, socket));
+        let joined = self.0.borrow().joined.upgrade().map(Client);
+        if let Some(other) = joined {
+            other.hand_over(self);
+        }
+    }
+
+    pub(crate) fn state(&self, closed_by_object: bool) -> SocketState {
+        match (closed_by_object, self.0.borrow().closed_by_client) {
             (true, true) => SocketState::Closed,
             (false, false) => SocketState::Open,
             _ => SocketState::Closing,
         }
     }
 
-    pub(crate) fn may_be_told(&self) -> bool {
-        self.0.borrow().closed_by_object.is_none()
-    }
-
     pub(crate) fn tell(&self, message: Message) {
-        let mut end = self.0.borrow_mut();
-        end.messages.push_back(message);
-        end.waiting.drain(..).for_each(Waker::wake);
+        self.happens(|end| end.messages.push_back(message));
     }
 
     pub(crate) fn drop_by_object(&self) {
-        let mut end = self.0.borrow_mut();
-        end.is_dropped = true;
-        end.waiting.drain(..).for_each(Waker::wake);
+        self.happens(|end| end.is_dropped = true);
     }
 
     pub(crate) fn object_closed(&self, code: Option<u16>, reason: &str) {
-        let mut end = self.0.borrow_mut();
-        end.closed_by_object
-            .get_or_insert_with(|| (code, reason.to_owned()));
-        end.waiting.drain(..).for_each(Waker::wake);
+        self.happens(|end| {
+            end.closed_by_object
+                .get_or_insert_with(|| (code, reason.to_owned()));
+        });
+    }
+
+    fn happens(&self, what: impl FnOnce(&mut End)) {
+        let joined = {
+            let mut end = self.0.borrow_mut();
+            what(&mut end);
+            end.waiting.drain(..).for_each(Waker::wake);
+            end.joined.upgrade().map(Client)
+        };
+        if let Some(other) = joined.filter(|other| other.socket().is_some()) {
+            self.hand_over(&other);
+        }
+    }
+
+    /// Lets the other client's object have what this one's has told. An object that is
+    /// gone, or has heard the end already, hears nothing.
+    fn hand_over(&self, other: &Client) {
+        let messages = std::mem::take(&mut self.0.borrow_mut().messages);
+        for message in messages {
+            let _ = other.send(message);
+        }
+        let closed = self.closed();
+        if let Some((code, reason)) = closed {
+            let _ = other.close(code.unwrap_or(1005), &reason);
+        } else if self.0.borrow().is_dropped {
+            let _ = other.vanish();
+        }
     }
 }
 

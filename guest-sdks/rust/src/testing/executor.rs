@@ -1,7 +1,6 @@
 //! Runs futures on one thread, with a clock that jumps to the next timer whenever
 //! nothing else can go on.
 
-use crate::host::memory::{InSpace, Space};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -79,15 +78,9 @@ fn jump_to_next_timer() -> bool {
     true
 }
 
-/// Runs a future beside the object's code, as a part of it.
+/// Runs a future beside what runs.
 pub fn spawn(future: impl Future<Output = ()> + 'static) {
-    match Space::of_running() {
-        Some(space) => {
-            let future = Box::pin(future);
-            push(InSpace { space, future }, false);
-        }
-        None => push(future, false),
-    }
+    push(future, false);
 }
 
 /// Runs a future that nobody waits for at the end.
@@ -106,7 +99,16 @@ fn push(future: impl Future<Output = ()> + 'static, is_background: bool) {
 }
 
 pub fn sleep(duration_ms: u64) -> impl Future<Output = ()> {
-    let end_ms = NOW_MS.get().saturating_add(duration_ms);
+    until(NOW_MS.get().saturating_add(duration_ms))
+}
+
+/// Waits until a time in milliseconds since 1970.
+pub fn sleep_until(time_ms: i64) -> impl Future<Output = ()> {
+    let wait_ms = time_ms.saturating_sub(now_ms());
+    sleep(wait_ms.try_into().unwrap_or(0))
+}
+
+fn until(end_ms: u64) -> impl Future<Output = ()> {
     poll_fn(move |cx| {
         if NOW_MS.get() >= end_ms {
             return Poll::Ready(());
@@ -116,6 +118,12 @@ pub fn sleep(duration_ms: u64) -> impl Future<Output = ()> {
         });
         Poll::Pending
     })
+}
+
+/// The virtual time in milliseconds since 1970.
+pub fn now_ms() -> i64 {
+    let since = now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_millis() as i64
 }
 
 /// The virtual time, which begins when the test does, and has whole milliseconds as

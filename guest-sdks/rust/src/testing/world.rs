@@ -1,15 +1,15 @@
 //! Several objects in memory, which reach each other.
 
-use super::{Client, executor};
+use super::{Client, alarm, executor};
 use crate::export::{Exported, Front, Happened, Object, Started, WebSocketEvent, front, start};
-use crate::host::memory::{Event, InSpace, Space, sockets, stubs};
+use crate::host::memory::alarms::Alarm;
+use crate::host::memory::calls::called;
+use crate::host::memory::{Ended, Event, Space, alarms, passed_on, rules, sockets, stubs};
 use crate::rpc::{Arguments, Call, Payload};
 use crate::stub::Target;
-use crate::{
-    AlarmInfo, Body, Caller, DurableObject, Error, Gateway, Request, Response, Result, WebSocket,
-};
+use crate::{Body, DurableObject, Error, Gateway, Request, Response, Result, WebSocket};
 use serde::de::DeserializeOwned;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
 use std::future::poll_fn;
@@ -204,7 +204,10 @@ impl World {
             return Err(Error::new(format!("no class {class:?} in this world")));
         };
         let (id, name) = match target {
-            Target::Name(name) => (stubs::id_from_name(class, name)?, Some(name.clone())),
+            Target::Name(name) => {
+                let shown = (name.len() <= rules::NAME_BYTES_SHOWN_MAX).then(|| name.clone());
+                (stubs::id_from_name(class, name)?, shown)
+            }
             Target::Id(id) => (stubs::id_from_string(class, id)?, None),
         };
         let mut objects = self.objects.borrow_mut();
@@ -275,26 +278,35 @@ impl InMemory {
         method: &str,
         arguments: impl Arguments,
     ) -> Result<R> {
-        let arguments = arguments.into_payload()?;
-        let call = Call::new(method.to_owned(), Some(arguments), Caller::none());
+        let call = called(method, Some(arguments.into_payload()?))?;
         self.call(call).await?.get()
     }
 
     pub(crate) fn call(&self, call: Call) -> impl Future<Output = Result<Payload>> + use<> {
-        event(&self.0, |object| object.call(call))
+        let answer = event(&self.0, |object| object.call(call));
+        let space = self.0.clone();
+        async move {
+            let answer = answer.await?;
+            rules::payload(&answer)?;
+            Ok(passed_on(answer, Some(&space)))
+        }
     }
 
     /// Ends the instance, as sleep, a reset or a restart of the host does: memory is
     /// gone, storage and sockets stay.
     pub fn restart(&self) {
-        if let Some(class) = &self.0.handlers {
-            class.end();
-        }
+        self.0.leave_memory();
     }
 
     /// The object's state, to look at its storage.
     pub fn inspect<T>(&self, look: impl FnOnce(crate::State) -> T) -> T {
-        self.0.enter(|| look(crate::State { _made_by_host: () }))
+        self.0.enter(|| {
+            let seen = look(crate::State { _made_by_host: () });
+            if let Err(ended) = self.0.end_turn() {
+                panic!("{}", ended.error);
+            }
+            seen
+        })
     }
 
     fn url(&self, path: &str) -> String {
@@ -326,37 +338,52 @@ async fn connected(answer: Response, client: Client) -> Result<Client> {
 }
 
 /// Has an event handled by the object, in a task of its own, and gives its result.
-fn event<T: 'static, H>(space: &Rc<Space>, handle: H) -> impl Future<Output = Result<T>> + use<T, H>
+fn event<T: 'static, H, F>(
+    space: &Rc<Space>,
+    handle: H,
+) -> impl Future<Output = Result<T>> + use<T, H, F>
 where
-    H: FnOnce(Rc<dyn Object>) -> Pin<Box<dyn Future<Output = Result<T>>>> + 'static,
+    H: FnOnce(Rc<dyn Object>) -> F + 'static,
+    F: Future<Output = Result<T>> + 'static,
 {
     let of = space.clone();
     let handled = async move { handle(instance(&of).await?).await };
-    space.enter(|| begun(Event::new(space, handled)))
+    begun(Event::new(space, handled))
 }
 
 /// Runs a future in a task of its own, and gives its result.
-fn begun<T: 'static, F>(work: F) -> impl Future<Output = Result<T>> + use<T, F>
+pub fn begun<T: 'static, F>(work: F) -> impl Future<Output = Result<T>> + use<T, F>
 where
     F: Future<Output = Result<T>> + 'static,
 {
-    struct Answer<T>(Option<Result<T>>, Option<Waker>);
-    let answer = Rc::new(RefCell::new(Answer(None, None)));
-    let to = answer.clone();
-    let handled = async move {
-        let result = work.await;
-        let mut answer = to.borrow_mut();
-        answer.0 = Some(result);
-        if let Some(waker) = answer.1.take() {
-            waker.wake();
-        }
-    };
-    executor::spawn(handled);
-    poll_fn(move |cx| {
+    let (promise, answer) = promise();
+    executor::spawn(async move { promise.keep(work.await) });
+    answer
+}
+
+/// Where an answer will be given.
+pub struct Promise<T>(Rc<RefCell<(Option<T>, Option<Waker>)>>);
+
+/// A promise, and the future that ends when it is kept.
+pub fn promise<T>() -> (Promise<T>, impl Future<Output = T> + use<T>) {
+    let promise = Promise(Rc::new(RefCell::new((None, None))));
+    let answer = promise.0.clone();
+    let answered = poll_fn(move |cx| {
         let mut answer = answer.borrow_mut();
         answer.1 = Some(cx.waker().clone());
         answer.0.take().map_or(Poll::Pending, Poll::Ready)
-    })
+    });
+    (promise, answered)
+}
+
+impl<T> Promise<T> {
+    pub fn keep(self, value: T) {
+        let mut answer = self.0.borrow_mut();
+        answer.0 = Some(value);
+        if let Some(waker) = answer.1.take() {
+            waker.wake();
+        }
+    }
 }
 
 /// The object's instance, which starts if there is none.
@@ -378,15 +405,13 @@ async fn instance(space: &Rc<Space>) -> Result<Rc<dyn Object>> {
         return Ok(object.clone());
     }
     class.instance.replace(Instance::Starting(Vec::new()));
-    let future = (class.start)().0;
-    let started = InSpace {
-        space: space.clone(),
-        future: Box::pin(future),
-    }
-    .await;
+    let started = (class.start)().0.await;
     let now = match &started {
         Ok(object) => Instance::Live(object.clone()),
-        Err(_) => Instance::None,
+        Err(error) => {
+            space.reset(Ended::new(error.clone(), true));
+            Instance::None
+        }
     };
     if let Instance::Starting(waiting) = class.instance.replace(now) {
         waiting.into_iter().for_each(Waker::wake);
@@ -394,13 +419,28 @@ async fn instance(space: &Rc<Space>) -> Result<Rc<dyn Object>> {
     started
 }
 
-pub fn alarm(space: &Rc<Space>, info: AlarmInfo) -> impl Future<Output = Result<()>> + use<> {
-    event(space, move |object| object.alarm(info))
+/// Runs the handler of the alarm, if that is due, and says in `run` which one it is.
+pub fn alarm(
+    space: &Rc<Space>,
+    run: &Rc<Cell<Option<Alarm>>>,
+) -> impl Future<Output = Result<()>> + use<> {
+    let (of, run) = (space.clone(), run.clone());
+    event(space, async move |object| {
+        let Some(due) = alarms::begin(&of)? else {
+            return Ok(());
+        };
+        run.set(Some(due));
+        let outcome = object.alarm(alarm::info(&due)).await;
+        if let Err(error) = &outcome {
+            eprintln!("the alarm handler failed: {error:?}");
+        }
+        alarm::settle(&of, &due, outcome.is_ok())
+    })
 }
 
 /// Something happened on a socket. An error of the handler is printed.
 pub fn web_socket(space: &Rc<Space>, socket: WebSocket, what: Happened) {
-    let is_end = matches!(what, Happened::Close(_));
+    let is_end = !matches!(what, Happened::Message(_));
     let handled = event(space, move |object| {
         object.web_socket(WebSocketEvent { socket, what })
     });

@@ -1,12 +1,24 @@
 //! Values by key, as rows of a table.
 
-use super::sql;
+use super::{sql, with};
 use crate::kv::{Entry, ListOptions};
 use crate::{Error, Result};
+use std::collections::BTreeSet;
+
+const TABLE: &str =
+    "CREATE TABLE IF NOT EXISTS _cf_KV (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID";
+
+/// Whether there is a key at all: a fresh database has no table for them.
+fn has_any() -> Result<bool> {
+    with(|memory| memory.has_table("_cf_KV"))
+}
 
 fn entries() -> Result<Vec<Entry>> {
+    if !has_any()? {
+        return Ok(Vec::new());
+    }
     let query = "SELECT CAST(key AS TEXT), value FROM _cf_KV ORDER BY key";
-    let rows = sql::exec(query, &[])?;
+    let rows = sql::own(query, &[])?;
     Ok(crate::Rows::new(rows.columns, rows.rows, 0)
         .all::<(String, Vec<u8>)>()?
         .into_iter()
@@ -15,12 +27,19 @@ fn entries() -> Result<Vec<Entry>> {
 }
 
 pub fn get(key: &str) -> Result<Option<Vec<u8>>> {
-    Ok(get_many(&[key.to_owned()])?.pop().map(|entry| entry.value))
+    if !has_any()? {
+        return Ok(None);
+    }
+    let query = "SELECT value FROM _cf_KV WHERE key = ?";
+    let rows = sql::own(query, &crate::params![key.as_bytes()])?;
+    crate::Rows::new(rows.columns, rows.rows, 0).optional()
 }
 
 pub fn get_many(keys: &[String]) -> Result<Vec<Entry>> {
-    let mut found = entries()?;
-    found.retain(|entry| keys.contains(&entry.key));
+    let mut found = Vec::new();
+    for key in BTreeSet::from_iter(keys) {
+        found.extend(get(key)?.map(|value| Entry::from((key.as_str(), value))));
+    }
     Ok(found)
 }
 
@@ -59,9 +78,13 @@ pub fn put_many(entries: &[Entry]) -> Result<()> {
         let text = format!("kv entry {:?} is larger than 2097152 bytes", entry.key);
         return Err(Error::new(text));
     }
+    if entries.is_empty() {
+        return Ok(());
+    }
+    sql::own(TABLE, &[])?;
     for entry in entries {
         let (key, value) = (entry.key.as_bytes(), &entry.value[..]);
-        sql::exec(
+        sql::own(
             "INSERT OR REPLACE INTO _cf_KV VALUES (?, ?)",
             &crate::params![key, value],
         )?;
@@ -75,9 +98,12 @@ pub fn delete(key: &str) -> Result<bool> {
 
 pub fn delete_many(keys: &[String]) -> Result<u64> {
     let mut count = 0;
+    if !has_any()? {
+        return Ok(count);
+    }
     for key in keys {
         let query = "DELETE FROM _cf_KV WHERE key = ?";
-        count += sql::exec(query, &crate::params![key.as_bytes()])?.changes;
+        count += sql::own(query, &crate::params![key.as_bytes()])?.changes;
     }
     Ok(count)
 }

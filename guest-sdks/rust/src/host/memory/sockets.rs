@@ -1,18 +1,12 @@
 //! WebSockets between an object in memory and a client that the test plays.
 
-use super::Space;
+use super::{Space, rules};
 use crate::testing::{Client, executor};
 use crate::websocket::{Message, SocketState};
 use crate::{Error, Result};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::UNIX_EPOCH;
-
-const SOCKETS_MAX: usize = 32_768;
-const TAGS_MAX: usize = 10;
-const TAG_BYTES_MAX: usize = 256;
-const ATTACHMENT_BYTES_MAX: usize = 16_384;
 
 /// The sockets of an object.
 #[derive(Default)]
@@ -36,12 +30,16 @@ struct Accepted {
     attachment: Option<Vec<u8>>,
     is_plain: bool,
     auto_response_ms: Option<i64>,
+    /// The object has closed it.
+    is_closed: bool,
     client: Client,
 }
 
 thread_local! {
     /// Clients whose sockets nobody has accepted yet, by token.
     static ASKING: RefCell<BTreeMap<u64, Client>> = const { RefCell::new(BTreeMap::new()) };
+    /// The other ends, by the tokens that objects have made.
+    static HANDSHAKES: RefCell<BTreeMap<u64, Client>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 /// A token that stands for this client.
@@ -59,8 +57,15 @@ pub fn auto_response(space: &Space, socket: u64, message: &Message) -> Option<Me
     if accepted.is_plain || *message != Message::Text(request) {
         return None;
     }
-    accepted.auto_response_ms = Some(now_ms());
+    accepted.auto_response_ms = Some(executor::now_ms());
     Some(Message::Text(response))
+}
+
+/// Has the socket closed from here: nothing more can be said on it.
+pub fn break_off(space: &Space, socket: u64) {
+    if let Some(accepted) = space.sockets.borrow_mut().accepted.get_mut(&socket) {
+        accepted.is_closed = true;
+    }
 }
 
 /// Forgets a socket whose end the object knows. Where it has not answered the close, the
@@ -68,17 +73,10 @@ pub fn auto_response(space: &Space, socket: u64, message: &Message) -> Option<Me
 pub fn forget(space: &Space, socket: u64) {
     let forgotten = space.sockets.borrow_mut().accepted.remove(&socket);
     if let Some(forgotten) = forgotten
-        && forgotten.client.may_be_told()
+        && !forgotten.is_closed
     {
         forgotten.client.drop_by_object();
     }
-}
-
-fn now_ms() -> i64 {
-    let since = executor::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    since.as_millis() as i64
 }
 
 fn with<T>(socket: u64, work: impl FnOnce(&mut Accepted) -> Result<T>) -> Result<T> {
@@ -86,30 +84,29 @@ fn with<T>(socket: u64, work: impl FnOnce(&mut Accepted) -> Result<T>) -> Result
     let mut sockets = space.sockets.borrow_mut();
     match sockets.accepted.get_mut(&socket) {
         Some(accepted) => work(accepted),
-        None => Err(Error::new(format!("this object has no WebSocket {socket}"))),
+        None => Err(rules::no_such_socket(socket)),
     }
 }
 
+/// What only sockets have that were accepted with hibernation.
+fn with_kept<T>(socket: u64, work: impl FnOnce(&mut Accepted) -> Result<T>) -> Result<T> {
+    with(socket, |accepted| match accepted.is_plain {
+        true => Err(rules::is_plain(socket)),
+        false => work(accepted),
+    })
+}
+
+/// A token for a request to another object: whoever accepts it there is the other end
+/// of what is accepted with it here.
 pub fn handshake() -> u64 {
-    ask(Client::default())
+    let (there, here) = Client::joined();
+    let token = ask(there);
+    HANDSHAKES.with_borrow_mut(|handshakes| handshakes.insert(token, here));
+    token
 }
 
 pub fn accept(upgrade: u64, tags: &[String]) -> Result<u64> {
-    let mut merged: Vec<String> = Vec::new();
-    for tag in tags {
-        if tag.len() > TAG_BYTES_MAX {
-            let text = format!("\"{tag}\" is longer than the max tag length (256 characters).");
-            return Err(Error::new(text));
-        }
-        if !merged.contains(tag) {
-            merged.push(tag.clone());
-        }
-    }
-    if merged.len() > TAGS_MAX {
-        let text = "a Hibernatable WebSocket cannot have more than 10 tags";
-        return Err(Error::new(text));
-    }
-    take(upgrade, merged, false)
+    take(upgrade, rules::tags(tags)?, false)
 }
 
 pub fn accept_plain(upgrade: u64) -> Result<u64> {
@@ -119,52 +116,59 @@ pub fn accept_plain(upgrade: u64) -> Result<u64> {
 fn take(upgrade: u64, tags: Vec<String>, is_plain: bool) -> Result<u64> {
     let space = Space::current();
     let mut sockets = space.sockets.borrow_mut();
-    if sockets.accepted.len() >= SOCKETS_MAX {
-        let text = "only 32768 websockets can be accepted on a single Durable Object instance";
-        return Err(Error::new(text));
-    }
-    let asking = ASKING.with_borrow_mut(|asking| asking.remove(&upgrade));
-    let client = asking.ok_or_else(|| Error::new("this WebSocket was already accepted"))?;
+    rules::another_socket(sockets.accepted.len())?;
+    let client = asking(upgrade);
+    let client = client.ok_or_else(|| Error::new("this WebSocket was already accepted"))?;
     let socket = executor::number();
+    let accepted = Accepted {
+        tags,
+        attachment: None,
+        is_plain,
+        auto_response_ms: None,
+        is_closed: false,
+        client: client.clone(),
+    };
+    sockets.accepted.insert(socket, accepted);
+    drop(sockets);
     client.accepted(Rc::downgrade(&space), socket);
-    sockets.accepted.insert(
-        socket,
-        Accepted {
-            tags,
-            attachment: None,
-            is_plain,
-            auto_response_ms: None,
-            client,
-        },
-    );
     Ok(socket)
 }
 
+/// Who asks with this token: first whoever has got it, then whoever has made it.
+fn asking(token: u64) -> Option<Client> {
+    let asking = ASKING.with_borrow_mut(|asking| asking.remove(&token));
+    asking.or_else(|| HANDSHAKES.with_borrow_mut(|handshakes| handshakes.remove(&token)))
+}
+
 pub fn ready_state(socket: u64) -> SocketState {
-    let state = with(socket, |accepted| Ok(accepted.client.state()));
+    let state = with(socket, |accepted| {
+        Ok(accepted.client.state(accepted.is_closed))
+    });
     state.unwrap_or(SocketState::Closed)
 }
 
 pub fn send(socket: u64, message: &Message) -> Result<()> {
-    with(socket, |accepted| match accepted.client.may_be_told() {
-        true => {
-            accepted.client.tell(message.clone());
-            Ok(())
-        }
-        false => Err(Error::new("Can't call WebSocket send() after close().")),
-    })
+    rules::message(message.bytes())?;
+    let client = with(socket, |accepted| match accepted.is_closed {
+        true => Err(rules::closed()),
+        false => Ok(accepted.client.clone()),
+    })?;
+    let message = message.clone();
+    Space::current().say(true, move || client.tell(message));
+    Ok(())
 }
 
 pub fn close(socket: u64, code: Option<u16>, reason: &str) -> Result<()> {
-    if let Some(code) = code
-        && (!(1000..5000).contains(&code) || [1004, 1005, 1006, 1015].contains(&code))
-    {
-        return Err(Error::new(format!("Invalid WebSocket close code: {code}.")));
+    rules::close(code, reason)?;
+    let client = with(socket, |accepted| {
+        let is_first = !std::mem::replace(&mut accepted.is_closed, true);
+        Ok(is_first.then(|| accepted.client.clone()))
+    })?;
+    if let Some(client) = client {
+        let reason = reason.to_owned();
+        Space::current().say(true, move || client.object_closed(code, &reason));
     }
-    with(socket, |accepted| {
-        accepted.client.object_closed(code, reason);
-        Ok(())
-    })
+    Ok(())
 }
 
 pub fn list(tag: Option<&str>) -> Result<Vec<u64>> {
@@ -184,28 +188,25 @@ pub fn list(tag: Option<&str>) -> Result<Vec<u64>> {
 }
 
 pub fn tags(socket: u64) -> Result<Vec<String>> {
-    with(socket, |accepted| Ok(accepted.tags.clone()))
+    with_kept(socket, |accepted| Ok(accepted.tags.clone()))
 }
 
 pub fn attachment(socket: u64) -> Result<Option<Vec<u8>>> {
-    with(socket, |accepted| Ok(accepted.attachment.clone()))
+    with_kept(socket, |accepted| Ok(accepted.attachment.clone()))
 }
 
 pub fn set_attachment(socket: u64, attachment: &[u8]) -> Result<()> {
-    let bytes = attachment.len();
-    if bytes > ATTACHMENT_BYTES_MAX {
-        return Err(Error::new(format!(
-            "A WebSocket 'attachment' cannot be larger than {ATTACHMENT_BYTES_MAX} \
-             bytes.'attachment' was {bytes} bytes."
-        )));
-    }
-    with(socket, |accepted| {
+    with_kept(socket, |accepted| {
+        rules::attachment(attachment.len())?;
         accepted.attachment = Some(attachment.to_vec());
         Ok(())
     })
 }
 
 pub fn set_auto_response(pair: Option<(String, String)>) -> Result<()> {
+    if let Some((request, response)) = &pair {
+        rules::auto_response(request, response)?;
+    }
     Space::current().sockets.borrow_mut().auto_response = pair;
     Ok(())
 }
@@ -215,10 +216,11 @@ pub fn get_auto_response() -> Result<Option<(String, String)>> {
 }
 
 pub fn auto_response_timestamp(socket: u64) -> Result<Option<i64>> {
-    with(socket, |accepted| Ok(accepted.auto_response_ms))
+    with_kept(socket, |accepted| Ok(accepted.auto_response_ms))
 }
 
 pub fn set_event_timeout(timeout_ms: Option<u32>) -> Result<()> {
+    rules::event_timeout(timeout_ms.unwrap_or(0))?;
     Space::current().sockets.borrow_mut().event_timeout_ms = timeout_ms.filter(|ms| *ms > 0);
     Ok(())
 }
