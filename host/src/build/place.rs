@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use sha2::{Digest, Sha256};
 
+/// Of the folder's name in that of its place.
+const NAME_LETTERS_MAX: usize = 40;
+
 /// What belongs to the build of one source folder.
 pub struct Place {
     dir: PathBuf,
@@ -23,6 +26,13 @@ impl Place {
         let digest = Sha256::digest(whole.as_os_str().as_encoded_bytes());
         let digest: String = digest[..8].iter().map(|it| format!("{it:02x}")).collect();
         let name = whole.file_name().unwrap_or_default().to_string_lossy();
+        // For whoever looks. Paths of tools' own lists may have no colon.
+        let is_plain = |letter: &char| letter.is_ascii_alphanumeric() || "-_.".contains(*letter);
+        let name: String = name
+            .chars()
+            .filter(is_plain)
+            .take(NAME_LETTERS_MAX)
+            .collect();
         let dir = cache.join("build").join(format!("{name}-{digest}"));
         fs::create_dir_all(&dir).with_context(|| {
             format!(

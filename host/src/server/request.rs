@@ -191,9 +191,12 @@ pub fn url(scheme: Scheme, host: &str, head: &Parts) -> String {
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
     let scheme = scheme.as_str();
     let mut url = String::with_capacity(scheme.len() + 3 + host.len() + path.len());
-    for part in [scheme, "://", host, path] {
+    for part in [scheme, "://", host] {
         url.push_str(part);
     }
+    // As in every URL that was parsed.
+    url.make_ascii_lowercase();
+    url.push_str(path);
     url
 }
 
