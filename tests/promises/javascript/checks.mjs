@@ -233,6 +233,27 @@ export async function alarmsNeedAHandler({ ctx: { storage } }) {
   same(await storage.getAlarm(), null);
 }
 
+export async function alarmTimes({ env: { sockets } }) {
+  const noTime = "Failed to execute 'setAlarm' on 'DurableObjectStorage': parameter 1 is not of type 'date'.";
+  const noDate = "The value cannot be converted because it is not a valid Date.";
+  const tooEarly = "This API doesn't support dates before 1687.";
+  const tooLate = "This API doesn't support dates after 2189.";
+  const refused = [
+    ...["5000000000000", true, 5000000000000n, [5e12], null, undefined, {}].map((time) => [time, noTime]),
+    ...[NaN, Infinity, -Infinity, new Date(NaN)].map((time) => [time, noDate]),
+    ...[-1e20, -9223372036855, new Date(-8.64e15)].map((time) => [time, tooEarly]),
+    ...[1e20, 9223372036855, new Date(8.64e15)].map((time) => [time, tooLate]),
+    ...[0, -1, -9223372036854, new Date(0)].map((time) => [time, "setAlarm() cannot be called with an alarm time <= 0"]),
+  ];
+  const object = sockets.getByName("alarms");
+  for (const [time, why] of refused) {
+    const error = await failure(() => object.setAlarm(time));
+    same([error instanceof TypeError, error.message], [true, why]);
+  }
+  for (const time of [5e12, 5e12 + 0.7, new Date(5e12)]) same(await object.setAlarm(time), 5e12);
+  same(await object.setAlarm(9223372036854), 9223372036854);
+}
+
 // Identity
 
 export function ids({ ctx, env: { objects } }) {
@@ -446,6 +467,32 @@ export async function fetchOfAnother(object) {
   same([answer.status, await answer.text()], [200, "hello"]);
   const error = await failure(() => object.other().fetch("http://objects/objects/other/throw"));
   same([error instanceof RangeError, error.message, error.remote], [true, "thrown on purpose", true]);
+}
+
+export async function abortedBodies(object) {
+  const aborted = async (signal, abort, read) => {
+    const answer = await object.other("endless").fetch("http://objects/objects/endless/endless", { signal });
+    abort();
+    return failure(() => read(answer));
+  };
+  const whole = (answer) => answer.text();
+  const inParts = async ({ body }) => {
+    for await (const chunk of body) same(chunk.length, 5);
+  };
+  for (const read of [whole, inParts]) {
+    for (const abort of [(how) => how(), (how) => setTimeout(how, 50)]) {
+      const controller = new AbortController();
+      const error = await aborted(controller.signal, () => abort(() => controller.abort(new RangeError("enough"))), read);
+      same([error instanceof RangeError, error.message], [true, "enough"]);
+    }
+  }
+  same((await aborted(AbortSignal.timeout(50), () => {}, whole)).name, "TimeoutError");
+  const small = await object.other().fetch("http://objects/objects/other/left", { signal: AbortSignal.timeout(50) });
+  await scheduler.wait(60);
+  same((await failure(() => small.text())).name, "TimeoutError");
+  // Their sender learns of it.
+  const cancelled = async () => (await object.other("endless").fetch("http://objects/objects/endless/cancelled")).text();
+  while ((await cancelled()) < 5) await scheduler.wait(5);
 }
 
 // Limits

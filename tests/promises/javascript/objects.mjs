@@ -279,6 +279,13 @@ export class Sockets extends DurableObject {
     return new Response(null, { status: 101, webSocket: client });
   }
 
+  alarm() {}
+
+  async setAlarm(time) {
+    await this.ctx.storage.setAlarm(time);
+    return this.ctx.storage.getAlarm();
+  }
+
   async webSocketMessage(socket, message) {
     if (typeof message !== "string") return socket.send(new Uint8Array(message).map((byte) => byte + 1));
     switch (message) {

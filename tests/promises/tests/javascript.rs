@@ -35,6 +35,7 @@ checks! {
     rows_that_were_read_ahead_are_not_given_when_they_are_undone: "rowsThatWereUndone",
     errors_of_sql_have_cloudflares_text: "sqlErrors",
     an_alarm_needs_its_handler: "alarmsNeedAHandler",
+    an_alarm_is_set_to_a_time: "alarmTimes",
     ids_are_made_and_compared: "ids",
     methods_and_properties_are_called: "methods",
     calls_carry_what_can_be_cloned: "callsCarryClones",
@@ -54,6 +55,7 @@ checks! {
     a_socket_connects_objects: "socketsBetweenObjects",
     too_many_tags_are_refused: "tooManyTags",
     sections_lie_in_each_other: "sections",
+    a_signal_ends_a_body_too: "abortedBodies",
     recursion_that_is_too_deep_can_be_caught: "deepRecursion",
 }
 

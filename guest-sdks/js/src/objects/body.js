@@ -6,6 +6,7 @@
 import { checked, wireError } from "./errors.js";
 import { valueOf } from "./event.js";
 import { admitted, isHeld, stamp } from "./gate.js";
+import { whenAborted } from "../platform/events/abort.js";
 
 const CHUNK_BYTES_MAX = 65536;
 const EMPTY = { tag: "empty" };
@@ -15,18 +16,37 @@ const unread = new FinalizationRegistry((stream) => stream.drop());
 
 export const isPulled = (source) => source !== null && !(source instanceof Uint8Array);
 
-export function sourceFrom(body) {
-  if (body.tag === "bytes") return body.val;
-  return body.tag === "empty" ? null : new HostSource(body.val);
+// Reading fails once `signal` is aborted, where one is given.
+export function sourceFrom(body, signal = null) {
+  if (body.tag === "bytes") return signal === null ? body.val : unlessAborted(body.val, signal);
+  return body.tag === "empty" ? null : new HostSource(body.val, signal);
+}
+
+function unlessAborted(bytes, signal) {
+  const source = once(bytes);
+  return {
+    length: bytes.length,
+    async read() {
+      signal.throwIfAborted();
+      return source.read();
+    },
+    cancel() {},
+  };
 }
 
 // A body-stream of the host.
 export class HostSource {
   #stream;
 
-  constructor(wire) {
+  constructor(wire, signal = null) {
     this.#stream = new HostStream(wire);
+    if (signal !== null) this.#stream.follow(signal);
     unread.register(this, this.#stream, this.#stream);
+  }
+
+  // Whether the host passes it on without us.
+  get mayBeTaken() {
+    return this.#stream.mayBeTaken;
   }
 
   read() {
@@ -44,8 +64,9 @@ export class HostSource {
 
   // The body-stream itself, if nothing of it was read.
   taken() {
-    unread.unregister(this.#stream);
-    return this.#stream.taken();
+    const wire = this.#stream.taken();
+    if (wire !== null) unread.unregister(this.#stream);
+    return wire;
   }
 }
 
@@ -54,12 +75,24 @@ class HostStream {
   #isBegun = false;
   #isReading = false;
   #isCancelled = false;
+  #aborted = null; // { reason }
+  #unfollow = null; // while a signal is followed
+  #interrupt = null; // gives up what is being read
 
   constructor(wire) {
     this.#wire = wire;
   }
 
+  follow(signal) {
+    const unfollow = whenAborted(signal, (reason) => {
+      this.#aborted = { reason };
+      this.drop();
+    });
+    if (this.#aborted === null) this.#unfollow = unfollow;
+  }
+
   async read() {
+    if (this.#aborted !== null) throw this.#aborted.reason;
     if (this.#wire === null) {
       if (this.#isBegun && !this.#isCancelled) return null;
       throw new TypeError("Can't read from request stream after response has been sent.");
@@ -69,11 +102,13 @@ class HostStream {
     this.#isReading = true;
     const { chunks, end } = this.#wire;
     try {
-      const chunk = await chunks.read(CHUNK_BYTES_MAX);
+      const chunk = await (this.#unfollow === null ? chunks.read(CHUNK_BYTES_MAX) : this.#readInterruptibly(chunks));
       if (isHeld(begun)) await admitted(begun);
+      if (this.#aborted !== null) throw this.#aborted.reason;
       if (this.#isCancelled) return null;
       if (chunk.length > 0) return chunk;
       this.#wire = null;
+      this.#forget();
       chunks.drop();
       checked(await valueOf(end));
       return null;
@@ -83,9 +118,40 @@ class HostStream {
     }
   }
 
+  // Gives none when it is interrupted. See `abort.js`.
+  async #readInterruptibly(chunks) {
+    const { readable, writable } = wit.Stream(wit.Stream.U8);
+    let isOver = false;
+    const chunk = chunks.read(CHUNK_BYTES_MAX);
+    this.#interrupt = () => {
+      this.#interrupt = null;
+      writable.drop();
+    };
+    readable.read(1).then(() => {
+      readable.drop();
+      if (!isOver) chunks.cancelRead();
+    });
+    try {
+      return await chunk;
+    } catch (error) {
+      if (this.#isCancelled) return null;
+      throw error;
+    } finally {
+      isOver = true;
+      this.#interrupt?.();
+    }
+  }
+
+  #forget() {
+    this.#unfollow?.();
+    this.#unfollow = null;
+  }
+
   // What is being read must not be dropped: it is when the read has ended.
   drop() {
     this.#isCancelled = true;
+    this.#forget();
+    this.#interrupt?.();
     if (this.#wire === null || this.#isReading) return;
     const { chunks, end } = this.#wire;
     this.#wire = null;
@@ -97,8 +163,13 @@ class HostStream {
     return this.#isBegun;
   }
 
+  // One with a signal is not: somebody must follow that.
+  get mayBeTaken() {
+    return this.#wire !== null && !this.#isBegun && this.#unfollow === null;
+  }
+
   taken() {
-    if (this.#wire === null || this.#isBegun) return null;
+    if (!this.mayBeTaken) return null;
     const wire = this.#wire;
     this.#wire = null;
     this.#isCancelled = true;

@@ -23,7 +23,7 @@ async function send(request, addressOf = (url) => url) {
   const wire = wireRequest(request, token);
   wire.url = addressOf(wire.url);
   const answer = checked(await valueUnlessAborted(http.fetch(wire, request.redirect), signal));
-  return responseFrom(answer, { url: request.url, webSocket: answer.status === 101 ? socket() : null });
+  return responseFrom(answer, { url: request.url, signal, webSocket: answer.status === 101 ? socket() : null });
 }
 
 function dropped({ body }) {

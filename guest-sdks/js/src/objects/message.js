@@ -7,8 +7,8 @@ export function requestFrom({ method, url, headers, upgrade }, source, signal) {
   return requestOf({ method, url, fields: headers, source, upgrade, signal });
 }
 
-export function responseFrom({ status, headers, body }, { url = "", webSocket = null } = {}) {
-  return responseOf({ status, fields: headers, source: sourceFrom(body), url, webSocket });
+export function responseFrom({ status, headers, body }, { url = "", webSocket = null, signal = null } = {}) {
+  return responseOf({ status, fields: headers, source: sourceFrom(body, signal), url, webSocket });
 }
 
 // `upgrade` is the token of the socket that it asks for, if it does.

@@ -28,7 +28,7 @@ export class DurableObjectStub {
     const { token, socket } = asksForSocket(request) ? asked(request) : { token: null };
     const future = stubs.fetch(this.#className, this.#target, wireRequest(request, token));
     const answer = checked(await valueUnlessAborted(future, signal));
-    return responseFrom(answer, { url: request.url, webSocket: answer.status === 101 ? socket() : null });
+    return responseFrom(answer, { url: request.url, signal, webSocket: answer.status === 101 ? socket() : null });
   }
 
   connect() {
