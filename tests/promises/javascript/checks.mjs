@@ -469,6 +469,21 @@ export async function fetchOfAnother(object) {
   same([error instanceof RangeError, error.message, error.remote], [true, "thrown on purpose", true]);
 }
 
+export async function compressedBodies(object) {
+  const fetch = (route) => object.other().fetch(`http://objects/objects/other/${route}`);
+  const byHand = await fetch("compressed-by-hand");
+  same([byHand.headers.get("content-encoding"), await byHand.text()], ["gzip", "hello"]);
+  const answer = await fetch("compressed");
+  const copy = answer.clone();
+  same([await answer.text(), (await copy.bytes()).length], ["hello ".repeat(1000), 6000]);
+  for (const route of ["passed-on", "unpacked"]) same(await (await fetch(route)).text(), "hello ".repeat(1000));
+  const broken = await failure(async () => (await fetch("compressed-by-hand?bytes=16")).text());
+  same([broken instanceof TypeError, broken.message], [true, "Gzip compressed stream ended prematurely."]);
+  // Nothing is compressed before it leaves.
+  same(await new Response("hello", { headers: { "content-encoding": "gzip" } }).text(), "hello");
+  same(await message(() => new Response("", { encodeBody: "perhaps" })), "encodeBody: unexpected value: perhaps");
+}
+
 export async function abortedBodies(object) {
   const aborted = async (signal, abort, read) => {
     const answer = await object.other("endless").fetch("http://objects/objects/endless/endless", { signal });

@@ -4,6 +4,8 @@
 import { DurableObject, RpcTarget } from "cloudflare:workers";
 import * as checks from "./checks.mjs";
 
+const HELLO_GZIP = "H4sIAAAAAAACA8tIzcnJBwCGphA2BQAAAA==";
+
 let left = 0; // requests whose client has gone
 let cancelled = 0; // streams that were cancelled
 let waiting = [];
@@ -73,6 +75,18 @@ export class Objects extends DurableObject {
             cancel: () => void cancelled++,
           }),
         );
+      case "compressed":
+        return new Response("hello ".repeat(1000), { headers: { "content-encoding": "gzip", "content-length": "6000" } });
+      case "compressed-by-hand": {
+        const bytes = Uint8Array.fromBase64(HELLO_GZIP).slice(0, Number(url.searchParams.get("bytes") ?? 25));
+        return new Response(bytes, { headers: { "content-encoding": "gzip" }, encodeBody: "manual" });
+      }
+      case "passed-on":
+        return this.other("afar").fetch("http://objects/objects/afar/compressed");
+      case "unpacked": {
+        const { body } = await this.other("afar").fetch("http://objects/objects/afar/compressed");
+        return new Response(body);
+      }
       case "cancelled":
         return new Response(String(cancelled));
       case "objects-in-memory":

@@ -55,6 +55,7 @@ checks! {
     a_socket_connects_objects: "socketsBetweenObjects",
     too_many_tags_are_refused: "tooManyTags",
     sections_lie_in_each_other: "sections",
+    a_body_that_comes_compressed_is_read_as_it_was: "compressedBodies",
     a_signal_ends_a_body_too: "abortedBodies",
     recursion_that_is_too_deep_can_be_caught: "deepRecursion",
 }
@@ -148,6 +149,20 @@ async fn bodies_of_all_sizes_come_back() {
         .ask(promises::Protocol::Http1, "POST", "/objects/a/unread", body)
         .await;
     assert_eq!(answer.expect("an answer").ok(), "not read");
+}
+
+#[tokio::test]
+async fn a_body_is_compressed_where_its_header_says_so() {
+    let abide = Site::javascript("").serve();
+    for route in ["compressed", "compressed-by-hand", "passed-on"] {
+        let answer = abide.get(&format!("/objects/a/{route}")).await;
+        assert_eq!(answer.header("content-encoding"), Some("gzip"), "{route}");
+        assert!(answer.body.starts_with(&[0x1f, 0x8b]), "{route}");
+        assert!(answer.body.len() < 100, "{route}");
+    }
+    let unpacked = abide.get("/objects/a/unpacked").await;
+    assert_eq!(unpacked.header("content-encoding"), None);
+    assert_eq!(unpacked.ok(), "hello ".repeat(1000));
 }
 
 #[tokio::test]

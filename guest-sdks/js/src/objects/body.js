@@ -7,6 +7,7 @@ import { checked, wireError } from "./errors.js";
 import { valueOf } from "./event.js";
 import { admitted, isHeld, stamp } from "./gate.js";
 import { whenAborted } from "../platform/events/abort.js";
+import { gunzipped, gzipSync, gzipped } from "../platform/streams/gzip.js";
 
 const CHUNK_BYTES_MAX = 65536;
 const EMPTY = { tag: "empty" };
@@ -177,6 +178,38 @@ class HostStream {
   }
 }
 
+// A body that came compressed. What nobody has begun to read goes on as it is, if it is said to be
+// compressed there too.
+export class CompressedSource {
+  #source;
+  #decoded = null;
+
+  constructor(source) {
+    this.#source = source;
+  }
+
+  read() {
+    this.#decoded ??= gunzipped(pulled(this.#source));
+    return this.#decoded.read();
+  }
+
+  cancel(reason) {
+    if (isPulled(this.#source)) this.#source.cancel(reason);
+  }
+
+  // What came, or null if that was begun to be read.
+  get whole() {
+    return this.#decoded === null ? this.#source : null;
+  }
+}
+
+// The source of a body that is compressed as it leaves.
+export function compressed(source) {
+  const whole = source instanceof CompressedSource ? source.whole : null;
+  if (whole !== null || source === null || source.length === 0) return whole ?? source;
+  return isPulled(source) ? gzipped(source) : gzipSync(source);
+}
+
 // The contract's body. `ended` is called when it has left, or never will.
 export function wireBody(source, ended) {
   if (!isPulled(source)) {
@@ -188,7 +221,7 @@ export function wireBody(source, ended) {
 
 // The contract's body-stream.
 export function wireStream(source, ended) {
-  if (!isPulled(source)) return wireStream(once(source), ended);
+  if (!isPulled(source)) return wireStream(pulled(source), ended);
   const untouched = source instanceof HostSource ? source.taken() : null;
   if (untouched !== null) {
     ended?.();
@@ -199,6 +232,8 @@ export function wireStream(source, ended) {
   write(source, chunks.writable, end.writable).then(ended);
   return { chunks: chunks.readable, end: end.readable };
 }
+
+const pulled = (source) => (isPulled(source) ? source : once(source));
 
 // The source of bytes at hand, or none.
 function once(bytes) {

@@ -36,6 +36,7 @@ export class Response extends Body {
           : "Responses may only be constructed with status codes in the range 200 to 599, inclusive.",
       );
     }
+    if (encodeBody !== "automatic" && encodeBody !== "manual") throw new TypeError(`encodeBody: unexpected value: ${encodeBody}`);
     if (statusText !== "" && !reasonPhrase.test(`${statusText}`)) throw new TypeError("Invalid statusText: it must be a reason phrase of HTTP.");
     this.#state = {
       status: number,
