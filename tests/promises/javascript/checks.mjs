@@ -469,6 +469,35 @@ export async function fetchOfAnother(object) {
   same([error instanceof RangeError, error.message, error.remote], [true, "thrown on purpose", true]);
 }
 
+export async function redirects(object) {
+  const base = "http://objects/objects/other/";
+  const fetch = (status, to, init) => object.other().fetch(`${base}elsewhere?status=${status}&to=${encodeURIComponent(to)}#one`, init);
+  const seen = async (...args) => {
+    const answer = await fetch(...args);
+    const [url, method, body, { "content-type": type = null, cookie = null, "x-kept": kept = null }] = await answer.json();
+    same([answer.status, answer.redirected, answer.url], [200, true, url]);
+    return [url, method, body, type, cookie, kept];
+  };
+  const post = { method: "POST", body: "abc", headers: { "content-type": "text/x", cookie: "c", "x-kept": "k" } };
+  for (const status of [301, 302, 303]) same(await seen(status, "seen#two", post), [`${base}seen`, "GET", "", null, "c", "k"]);
+  for (const status of [307, 308]) same(await seen(status, "seen", post), [`${base}seen`, "POST", "abc", "text/x", "c", "k"]);
+  same(await seen(307, "http://others/objects/other/seen", post), ["http://others/objects/other/seen", "POST", "abc", "text/x", null, "k"]);
+  const stays = await fetch(302, "seen", { redirect: "manual" });
+  same([stays.status, stays.redirected, stays.url.endsWith("to=seen"), await stays.text()], [302, false, true, "go"]);
+  const stream = () => ({ method: "POST", body: ReadableStream.from([new Uint8Array(3)]) });
+  same((await seen(303, "seen", stream())).slice(1, 3), ["GET", ""]);
+  const refused = [
+    () => fetch(302, "seen", { redirect: "error" }),
+    () => fetch(307, "seen", stream()),
+    () => fetch(302, "http://"),
+    () => fetch(302, `${base}elsewhere?status=302&to=`),
+    ...["ftp://objects/", "ws://objects/", "about:blank"].map((url) => () => object.other().fetch(url)),
+  ];
+  for (const refuse of refused) same((await failure(refuse)) instanceof TypeError, true);
+  const straight = await object.other().fetch(`${base}seen?a#b`);
+  same([straight.url, straight.redirected, (await straight.json())[0]], [`${base}seen?a`, false, `${base}seen?a`]);
+}
+
 export async function compressedBodies(object) {
   const fetch = (route) => object.other().fetch(`http://objects/objects/other/${route}`);
   const byHand = await fetch("compressed-by-hand");
@@ -557,11 +586,51 @@ export async function socketsThatDoNotConnect() {
   same([error.name, error.message], ["InvalidAccessError", "Invalid WebSocket close code: 1."]);
 
   const early = new WebSocket("ws://127.0.0.1:9/");
+  events.length = 0;
+  for (const type of ["open", "error", "close"]) early.addEventListener(type, (event) => events.push(`${type} ${early.readyState} ${event.code}`));
   early.close(4000, "enough");
+  same(early.readyState, WebSocket.CLOSING);
   early.close();
   early.send("hello");
   await new Promise((resolve) => early.addEventListener("close", resolve));
-  same(early.readyState, WebSocket.CLOSED);
+  same([early.readyState, events], [WebSocket.CLOSED, ["error 3 undefined", "close 3 1006"]]);
+}
+
+export async function socketsThatCannotBeAskedFor() {
+  const url = "ws://127.0.0.1:9/";
+  const refused = [
+    [[url, ["a", "a"]], "The protocols header cannot have repeating values."],
+    ...["a b", "", "a,b", "\u00fc"].map((protocol) => [[url, protocol], "The protocol header token is invalid."]),
+    ...["#", "#part"].map((fragment) => [[url + fragment], "The url fragment must be empty."]),
+    [["ftp://127.0.0.1/"], "The url scheme must be ws or wss."],
+    [["/relative"], "The url is invalid."],
+  ];
+  for (const [given, why] of refused) {
+    const error = await failure(() => new WebSocket(...given));
+    same([error.name, error.message], ["SyntaxError", `WebSocket Constructor: ${why}`]);
+  }
+  same((await failure(() => new WebSocket())) instanceof TypeError, true);
+}
+
+export async function binaryMessages() {
+  const [one, other] = Object.values(new WebSocketPair());
+  one.accept();
+  other.accept();
+  const next = () => new Promise((resolve) => one.addEventListener("message", ({ data }) => resolve(data), { once: true }));
+  const sent = (message) => {
+    const heard = next();
+    other.send(message);
+    return heard;
+  };
+  same(one.binaryType, "blob");
+  const blob = await sent(new Uint8Array([1, 2]));
+  same([blob instanceof Blob, blob.type, await blob.bytes()], [true, "", new Uint8Array([1, 2])]);
+  same(await (await sent(blob)).bytes(), new Uint8Array([1, 2]));
+  one.binaryType = "arraybuffer";
+  one.binaryType = "perhaps";
+  same(await sent(new Uint8Array([3])), new Uint8Array([3]).buffer);
+  const long = await failure(() => one.close(1000, "\u00e9".repeat(62)));
+  same([long.name, (await failure(() => one.close(undefined, "why"))).name], ["SyntaxError", "InvalidAccessError"]);
 }
 
 export async function socketsBetweenObjects({ env: { sockets } }) {

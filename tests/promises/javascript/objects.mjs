@@ -75,6 +75,12 @@ export class Objects extends DurableObject {
             cancel: () => void cancelled++,
           }),
         );
+      case "elsewhere": {
+        const { searchParams } = url;
+        return new Response("go", { status: Number(searchParams.get("status")), headers: { location: searchParams.get("to") } });
+      }
+      case "seen":
+        return Response.json([request.url, request.method, await request.text(), Object.fromEntries(request.headers)]);
       case "compressed":
         return new Response("hello ".repeat(1000), { headers: { "content-encoding": "gzip", "content-length": "6000" } });
       case "compressed-by-hand": {

@@ -23,6 +23,13 @@ export function sourceFrom(body, signal = null) {
   return body.tag === "empty" ? null : new HostSource(body.val, signal);
 }
 
+// Lets go of a body that nobody made a source of.
+export function dropped(body) {
+  if (body.tag !== "stream") return;
+  body.val.chunks.drop();
+  body.val.end.drop();
+}
+
 function unlessAborted(bytes, signal) {
   const source = once(bytes);
   return {

@@ -8,9 +8,10 @@ export function requestFrom({ method, url, headers, upgrade }, source, signal) {
   return requestOf({ method, url, fields: headers, source, upgrade, signal });
 }
 
-export function responseFrom({ status, headers, body }, { url = "", webSocket = null, signal = null } = {}) {
-  const source = sourceFrom(body, signal);
-  return responseOf({ status, fields: headers, source: source !== null && isGzip(headers) ? new CompressedSource(source) : source, url, webSocket });
+export function responseFrom({ status, headers, body }, { url = "", redirected = false, webSocket = null, signal = null } = {}) {
+  const came = sourceFrom(body, signal);
+  const source = came !== null && isGzip(headers) ? new CompressedSource(came) : came;
+  return responseOf({ status, fields: headers, source, url, redirected, webSocket });
 }
 
 // As at Cloudflare in this very spelling. Of no other coding anything is known here.
@@ -18,13 +19,21 @@ const isGzip = (fields) => fields.some(([name, value]) => name === "content-enco
 
 // `upgrade` is the token of the socket that it asks for, if it does.
 export function wireRequest(request, upgrade) {
-  return {
-    method: request.method,
-    url: request.url,
-    headers: fieldsOf(request.headers),
-    body: wireBody(takeSource(request)),
-    upgrade,
-  };
+  const { source, ...message } = messageOf(request);
+  return { ...message, body: wireBody(source), upgrade };
+}
+
+// What of a request leaves.
+export function messageOf(request) {
+  const { method, url, headers } = request;
+  return { method, url: fetchable(url), headers: fieldsOf(headers), source: takeSource(request) };
+}
+
+// An address without its fragment, which is nobody else's.
+export function fetchable(url) {
+  if (!/^https?:/.test(url)) throw new TypeError(`Fetch API cannot load: ${url}`);
+  const end = url.indexOf("#");
+  return end === -1 ? url : url.slice(0, end);
 }
 
 export const asksForSocket = (request) => request.headers.get("upgrade")?.toLowerCase() === "websocket";
