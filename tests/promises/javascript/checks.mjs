@@ -223,6 +223,10 @@ export function cursorsThatNobodyReadsToTheEnd({ ctx: { storage } }) {
 
 export async function sqlErrors({ ctx: { storage: { sql } } }) {
   same(await message(() => sql.exec("SELEC 1")), 'near "SELEC": syntax error at offset 0: SQLITE_ERROR');
+  for (const [query, ...values] of [["SELECT ?"], ["SELECT ?", 1, 2], [""]]) {
+    same((await failure(() => sql.exec(query, ...values))).constructor.name, "Error");
+  }
+  same((await failure(() => sql.exec())) instanceof TypeError, true);
   same(await message(() => sql.exec("SELECT ?", 1n)), "Cannot convert a BigInt value to a number");
   same(await message(() => sql.exec("SELECT 1 WHERE 0").one()), "Expected exactly one result from SQL query, but got no results.");
 }
@@ -448,6 +452,34 @@ export async function errorsArriveWhole(object) {
   const error = await failure(() => object.other().fail());
   same([error instanceof TypeError, error.message, error.code, error.detail, error.remote], [true, "not like this", 17, { why: ["a", "b"] }, true]);
   same(error.stack.includes("fail"), true);
+}
+
+export async function whatIsThrownArrives(object) {
+  const thrown = (what) => failure(() => object.other().throwing(what));
+  const exception = await thrown("exception");
+  same([exception instanceof DOMException, exception.name, exception.code, exception.message, exception.remote], [true, "QuotaExceededError", 22, "q", true]);
+  same(await thrown("object"), { a: [1], remote: true });
+  const named = await thrown("named");
+  same([named instanceof DOMException, named.name, named.message], [false, "AbortError", "n"]);
+  const text = await thrown("text");
+  same([text instanceof Error, text.message], [true, "t"]);
+  same(await object.other().apply(() => Promise.reject({ b: 2 })).catch(({ b, remote }) => [b, remote]), [2, true]);
+}
+
+export async function timeoutsAreNeverAtOnce() {
+  for (const ms of [0, -1, NaN]) {
+    const signal = AbortSignal.timeout(ms);
+    const heard = new Promise((resolve) => signal.addEventListener("abort", resolve));
+    same(signal.aborted, false);
+    await heard;
+    same([signal.aborted, signal.reason.name], [true, "TimeoutError"]);
+  }
+}
+
+export async function statusTexts(object) {
+  same((await object.other().made()).statusText, "Made It");
+  const answer = await object.other().fetch("http://objects/objects/other/elsewhere?status=418&to=x");
+  same([answer.status, answer.statusText], [418, "I'm a teapot"]);
 }
 
 export async function streamsInCalls(object) {

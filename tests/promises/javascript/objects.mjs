@@ -197,6 +197,14 @@ export class Objects extends DurableObject {
     throw Object.assign(new TypeError("not like this"), { code: 17, detail: { why: ["a", "b"] } });
   }
 
+  throwing(what) {
+    throw { exception: new DOMException("q", "QuotaExceededError"), object: { a: [1] }, named: Object.assign(new Error("n"), { name: "AbortError" }), text: "t" }[what];
+  }
+
+  made() {
+    return new Response("made", { status: 201, statusText: "Made It" });
+  }
+
   length(stream) {
     return new Response(stream).text().then((text) => text.length);
   }
