@@ -223,6 +223,10 @@ export function cursorsThatNobodyReadsToTheEnd({ ctx: { storage } }) {
 
 export async function sqlErrors({ ctx: { storage: { sql } } }) {
   same(await message(() => sql.exec("SELEC 1")), 'near "SELEC": syntax error at offset 0: SQLITE_ERROR');
+  for (const [query, ...values] of [["SELECT ?"], ["SELECT ?", 1, 2], [""]]) {
+    same((await failure(() => sql.exec(query, ...values))).constructor.name, "Error");
+  }
+  same((await failure(() => sql.exec())) instanceof TypeError, true);
   same(await message(() => sql.exec("SELECT ?", 1n)), "Cannot convert a BigInt value to a number");
   same(await message(() => sql.exec("SELECT 1 WHERE 0").one()), "Expected exactly one result from SQL query, but got no results.");
 }
@@ -231,6 +235,27 @@ export async function alarmsNeedAHandler({ ctx: { storage } }) {
   const needed = "Your Durable Object class must have an alarm() handler in order to call setAlarm()";
   same(await message(() => storage.setAlarm(Date.now() + 1000)), needed);
   same(await storage.getAlarm(), null);
+}
+
+export async function alarmTimes({ env: { sockets } }) {
+  const noTime = "Failed to execute 'setAlarm' on 'DurableObjectStorage': parameter 1 is not of type 'date'.";
+  const noDate = "The value cannot be converted because it is not a valid Date.";
+  const tooEarly = "This API doesn't support dates before 1687.";
+  const tooLate = "This API doesn't support dates after 2189.";
+  const refused = [
+    ...["5000000000000", true, 5000000000000n, [5e12], null, undefined, {}].map((time) => [time, noTime]),
+    ...[NaN, Infinity, -Infinity, new Date(NaN)].map((time) => [time, noDate]),
+    ...[-1e20, -9223372036855, new Date(-8.64e15)].map((time) => [time, tooEarly]),
+    ...[1e20, 9223372036855, new Date(8.64e15)].map((time) => [time, tooLate]),
+    ...[0, -1, -9223372036854, new Date(0)].map((time) => [time, "setAlarm() cannot be called with an alarm time <= 0"]),
+  ];
+  const object = sockets.getByName("alarms");
+  for (const [time, why] of refused) {
+    const error = await failure(() => object.setAlarm(time));
+    same([error instanceof TypeError, error.message], [true, why]);
+  }
+  for (const time of [5e12, 5e12 + 0.7, new Date(5e12)]) same(await object.setAlarm(time), 5e12);
+  same(await object.setAlarm(9223372036854), 9223372036854);
 }
 
 // Identity
@@ -429,6 +454,34 @@ export async function errorsArriveWhole(object) {
   same(error.stack.includes("fail"), true);
 }
 
+export async function whatIsThrownArrives(object) {
+  const thrown = (what) => failure(() => object.other().throwing(what));
+  const exception = await thrown("exception");
+  same([exception instanceof DOMException, exception.name, exception.code, exception.message, exception.remote], [true, "QuotaExceededError", 22, "q", true]);
+  same(await thrown("object"), { a: [1], remote: true });
+  const named = await thrown("named");
+  same([named instanceof DOMException, named.name, named.message], [false, "AbortError", "n"]);
+  const text = await thrown("text");
+  same([text instanceof Error, text.message], [true, "t"]);
+  same(await object.other().apply(() => Promise.reject({ b: 2 })).catch(({ b, remote }) => [b, remote]), [2, true]);
+}
+
+export async function timeoutsAreNeverAtOnce() {
+  for (const ms of [0, -1, NaN]) {
+    const signal = AbortSignal.timeout(ms);
+    const heard = new Promise((resolve) => signal.addEventListener("abort", resolve));
+    same(signal.aborted, false);
+    await heard;
+    same([signal.aborted, signal.reason.name], [true, "TimeoutError"]);
+  }
+}
+
+export async function statusTexts(object) {
+  same((await object.other().made()).statusText, "Made It");
+  const answer = await object.other().fetch("http://objects/objects/other/elsewhere?status=418&to=x");
+  same([answer.status, answer.statusText], [418, "I'm a teapot"]);
+}
+
 export async function streamsInCalls(object) {
   const other = object.other();
   const large = new Response("x".repeat(300000)).body;
@@ -446,6 +499,76 @@ export async function fetchOfAnother(object) {
   same([answer.status, await answer.text()], [200, "hello"]);
   const error = await failure(() => object.other().fetch("http://objects/objects/other/throw"));
   same([error instanceof RangeError, error.message, error.remote], [true, "thrown on purpose", true]);
+}
+
+export async function redirects(object) {
+  const base = "http://objects/objects/other/";
+  const fetch = (status, to, init) => object.other().fetch(`${base}elsewhere?status=${status}&to=${encodeURIComponent(to)}#one`, init);
+  const seen = async (...args) => {
+    const answer = await fetch(...args);
+    const [url, method, body, { "content-type": type = null, cookie = null, "x-kept": kept = null }] = await answer.json();
+    same([answer.status, answer.redirected, answer.url], [200, true, url]);
+    return [url, method, body, type, cookie, kept];
+  };
+  const post = { method: "POST", body: "abc", headers: { "content-type": "text/x", cookie: "c", "x-kept": "k" } };
+  for (const status of [301, 302, 303]) same(await seen(status, "seen#two", post), [`${base}seen`, "GET", "", null, "c", "k"]);
+  for (const status of [307, 308]) same(await seen(status, "seen", post), [`${base}seen`, "POST", "abc", "text/x", "c", "k"]);
+  same(await seen(307, "http://others/objects/other/seen", post), ["http://others/objects/other/seen", "POST", "abc", "text/x", null, "k"]);
+  const stays = await fetch(302, "seen", { redirect: "manual" });
+  same([stays.status, stays.redirected, stays.url.endsWith("to=seen"), await stays.text()], [302, false, true, "go"]);
+  const stream = () => ({ method: "POST", body: ReadableStream.from([new Uint8Array(3)]) });
+  same((await seen(303, "seen", stream())).slice(1, 3), ["GET", ""]);
+  const refused = [
+    () => fetch(302, "seen", { redirect: "error" }),
+    () => fetch(307, "seen", stream()),
+    () => fetch(302, "http://"),
+    () => fetch(302, `${base}elsewhere?status=302&to=`),
+    ...["ftp://objects/", "ws://objects/", "about:blank"].map((url) => () => object.other().fetch(url)),
+  ];
+  for (const refuse of refused) same((await failure(refuse)) instanceof TypeError, true);
+  const straight = await object.other().fetch(`${base}seen?a#b`);
+  same([straight.url, straight.redirected, (await straight.json())[0]], [`${base}seen?a`, false, `${base}seen?a`]);
+}
+
+export async function compressedBodies(object) {
+  const fetch = (route) => object.other().fetch(`http://objects/objects/other/${route}`);
+  const byHand = await fetch("compressed-by-hand");
+  same([byHand.headers.get("content-encoding"), await byHand.text()], ["gzip", "hello"]);
+  const answer = await fetch("compressed");
+  const copy = answer.clone();
+  same([await answer.text(), (await copy.bytes()).length], ["hello ".repeat(1000), 6000]);
+  for (const route of ["passed-on", "unpacked"]) same(await (await fetch(route)).text(), "hello ".repeat(1000));
+  const broken = await failure(async () => (await fetch("compressed-by-hand?bytes=16")).text());
+  same([broken instanceof TypeError, broken.message], [true, "Gzip compressed stream ended prematurely."]);
+  // Nothing is compressed before it leaves.
+  same(await new Response("hello", { headers: { "content-encoding": "gzip" } }).text(), "hello");
+  same(await message(() => new Response("", { encodeBody: "perhaps" })), "encodeBody: unexpected value: perhaps");
+}
+
+export async function abortedBodies(object) {
+  const aborted = async (signal, abort, read) => {
+    const answer = await object.other("endless").fetch("http://objects/objects/endless/endless", { signal });
+    abort();
+    return failure(() => read(answer));
+  };
+  const whole = (answer) => answer.text();
+  const inParts = async ({ body }) => {
+    for await (const chunk of body) same(chunk.length, 5);
+  };
+  for (const read of [whole, inParts]) {
+    for (const abort of [(how) => how(), (how) => setTimeout(how, 50)]) {
+      const controller = new AbortController();
+      const error = await aborted(controller.signal, () => abort(() => controller.abort(new RangeError("enough"))), read);
+      same([error instanceof RangeError, error.message], [true, "enough"]);
+    }
+  }
+  same((await aborted(AbortSignal.timeout(50), () => {}, whole)).name, "TimeoutError");
+  const small = await object.other().fetch("http://objects/objects/other/left", { signal: AbortSignal.timeout(50) });
+  await scheduler.wait(60);
+  same((await failure(() => small.text())).name, "TimeoutError");
+  // Their sender learns of it.
+  const cancelled = async () => (await object.other("endless").fetch("http://objects/objects/endless/cancelled")).text();
+  while ((await cancelled()) < 5) await scheduler.wait(5);
 }
 
 // Limits
@@ -495,11 +618,51 @@ export async function socketsThatDoNotConnect() {
   same([error.name, error.message], ["InvalidAccessError", "Invalid WebSocket close code: 1."]);
 
   const early = new WebSocket("ws://127.0.0.1:9/");
+  events.length = 0;
+  for (const type of ["open", "error", "close"]) early.addEventListener(type, (event) => events.push(`${type} ${early.readyState} ${event.code}`));
   early.close(4000, "enough");
+  same(early.readyState, WebSocket.CLOSING);
   early.close();
   early.send("hello");
   await new Promise((resolve) => early.addEventListener("close", resolve));
-  same(early.readyState, WebSocket.CLOSED);
+  same([early.readyState, events], [WebSocket.CLOSED, ["error 3 undefined", "close 3 1006"]]);
+}
+
+export async function socketsThatCannotBeAskedFor() {
+  const url = "ws://127.0.0.1:9/";
+  const refused = [
+    [[url, ["a", "a"]], "The protocols header cannot have repeating values."],
+    ...["a b", "", "a,b", "\u00fc"].map((protocol) => [[url, protocol], "The protocol header token is invalid."]),
+    ...["#", "#part"].map((fragment) => [[url + fragment], "The url fragment must be empty."]),
+    [["ftp://127.0.0.1/"], "The url scheme must be ws or wss."],
+    [["/relative"], "The url is invalid."],
+  ];
+  for (const [given, why] of refused) {
+    const error = await failure(() => new WebSocket(...given));
+    same([error.name, error.message], ["SyntaxError", `WebSocket Constructor: ${why}`]);
+  }
+  same((await failure(() => new WebSocket())) instanceof TypeError, true);
+}
+
+export async function binaryMessages() {
+  const [one, other] = Object.values(new WebSocketPair());
+  one.accept();
+  other.accept();
+  const next = () => new Promise((resolve) => one.addEventListener("message", ({ data }) => resolve(data), { once: true }));
+  const sent = (message) => {
+    const heard = next();
+    other.send(message);
+    return heard;
+  };
+  same(one.binaryType, "blob");
+  const blob = await sent(new Uint8Array([1, 2]));
+  same([blob instanceof Blob, blob.type, await blob.bytes()], [true, "", new Uint8Array([1, 2])]);
+  same(await (await sent(blob)).bytes(), new Uint8Array([1, 2]));
+  one.binaryType = "arraybuffer";
+  one.binaryType = "perhaps";
+  same(await sent(new Uint8Array([3])), new Uint8Array([3]).buffer);
+  const long = await failure(() => one.close(1000, "\u00e9".repeat(62)));
+  same([long.name, (await failure(() => one.close(undefined, "why"))).name], ["SyntaxError", "InvalidAccessError"]);
 }
 
 export async function socketsBetweenObjects({ env: { sockets } }) {

@@ -4,6 +4,8 @@
 import { DurableObject, RpcTarget } from "cloudflare:workers";
 import * as checks from "./checks.mjs";
 
+const HELLO_GZIP = "H4sIAAAAAAACA8tIzcnJBwCGphA2BQAAAA==";
+
 let left = 0; // requests whose client has gone
 let cancelled = 0; // streams that were cancelled
 let waiting = [];
@@ -73,6 +75,24 @@ export class Objects extends DurableObject {
             cancel: () => void cancelled++,
           }),
         );
+      case "elsewhere": {
+        const { searchParams } = url;
+        return new Response("go", { status: Number(searchParams.get("status")), headers: { location: searchParams.get("to") } });
+      }
+      case "seen":
+        return Response.json([request.url, request.method, await request.text(), Object.fromEntries(request.headers)]);
+      case "compressed":
+        return new Response("hello ".repeat(1000), { headers: { "content-encoding": "gzip", "content-length": "6000" } });
+      case "compressed-by-hand": {
+        const bytes = Uint8Array.fromBase64(HELLO_GZIP).slice(0, Number(url.searchParams.get("bytes") ?? 25));
+        return new Response(bytes, { headers: { "content-encoding": "gzip" }, encodeBody: "manual" });
+      }
+      case "passed-on":
+        return this.other("afar").fetch("http://objects/objects/afar/compressed");
+      case "unpacked": {
+        const { body } = await this.other("afar").fetch("http://objects/objects/afar/compressed");
+        return new Response(body);
+      }
       case "cancelled":
         return new Response(String(cancelled));
       case "objects-in-memory":
@@ -177,6 +197,14 @@ export class Objects extends DurableObject {
     throw Object.assign(new TypeError("not like this"), { code: 17, detail: { why: ["a", "b"] } });
   }
 
+  throwing(what) {
+    throw { exception: new DOMException("q", "QuotaExceededError"), object: { a: [1] }, named: Object.assign(new Error("n"), { name: "AbortError" }), text: "t" }[what];
+  }
+
+  made() {
+    return new Response("made", { status: 201, statusText: "Made It" });
+  }
+
   length(stream) {
     return new Response(stream).text().then((text) => text.length);
   }
@@ -277,6 +305,13 @@ export class Sockets extends DurableObject {
       server.send(`of ${this.ctx.getWebSockets("all").length}`);
     }
     return new Response(null, { status: 101, webSocket: client });
+  }
+
+  alarm() {}
+
+  async setAlarm(time) {
+    await this.ctx.storage.setAlarm(time);
+    return this.ctx.storage.getAlarm();
   }
 
   async webSocketMessage(socket, message) {

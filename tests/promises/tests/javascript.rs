@@ -35,6 +35,7 @@ checks! {
     rows_that_were_read_ahead_are_not_given_when_they_are_undone: "rowsThatWereUndone",
     errors_of_sql_have_cloudflares_text: "sqlErrors",
     an_alarm_needs_its_handler: "alarmsNeedAHandler",
+    an_alarm_is_set_to_a_time: "alarmTimes",
     ids_are_made_and_compared: "ids",
     methods_and_properties_are_called: "methods",
     calls_carry_what_can_be_cloned: "callsCarryClones",
@@ -46,14 +47,22 @@ checks! {
     a_stream_is_written_to_from_elsewhere: "streamsToWriteTo",
     functions_are_called_back: "callbacks",
     errors_of_a_call_arrive_whole: "errorsArriveWhole",
+    what_is_thrown_arrives_as_what_it_is: "whatIsThrownArrives",
+    a_signal_of_a_time_is_never_aborted_at_once: "timeoutsAreNeverAtOnce",
+    a_response_has_the_text_of_its_status: "statusTexts",
     calls_carry_streams: "streamsInCalls",
     calls_carry_requests_and_responses: "messagesInCalls",
     a_stub_is_fetched: "fetchOfAnother",
     a_pair_of_sockets_connects_code_with_itself: "pairsWithinAnObject",
     a_socket_that_does_not_connect_is_closed_without_a_word: "socketsThatDoNotConnect",
+    a_socket_with_a_wrong_address_or_protocol_is_refused: "socketsThatCannotBeAskedFor",
+    binary_messages_are_of_the_type_that_a_socket_says: "binaryMessages",
     a_socket_connects_objects: "socketsBetweenObjects",
     too_many_tags_are_refused: "tooManyTags",
     sections_lie_in_each_other: "sections",
+    a_redirect_of_an_object_is_followed: "redirects",
+    a_body_that_comes_compressed_is_read_as_it_was: "compressedBodies",
+    a_signal_ends_a_body_too: "abortedBodies",
     recursion_that_is_too_deep_can_be_caught: "deepRecursion",
 }
 
@@ -146,6 +155,20 @@ async fn bodies_of_all_sizes_come_back() {
         .ask(promises::Protocol::Http1, "POST", "/objects/a/unread", body)
         .await;
     assert_eq!(answer.expect("an answer").ok(), "not read");
+}
+
+#[tokio::test]
+async fn a_body_is_compressed_where_its_header_says_so() {
+    let abide = Site::javascript("").serve();
+    for route in ["compressed", "compressed-by-hand", "passed-on"] {
+        let answer = abide.get(&format!("/objects/a/{route}")).await;
+        assert_eq!(answer.header("content-encoding"), Some("gzip"), "{route}");
+        assert!(answer.body.starts_with(&[0x1f, 0x8b]), "{route}");
+        assert!(answer.body.len() < 100, "{route}");
+    }
+    let unpacked = abide.get("/objects/a/unpacked").await;
+    assert_eq!(unpacked.header("content-encoding"), None);
+    assert_eq!(unpacked.ok(), "hello ".repeat(1000));
 }
 
 #[tokio::test]

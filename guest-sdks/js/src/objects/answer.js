@@ -57,7 +57,7 @@ async function answered(wire, caller, fetch) {
     if (!(response instanceof Response)) throw new TypeError(NO_RESPONSE);
     if (response.webSocket) WebSocket.leave(response.webSocket, wire.upgrade);
     const body = takeSource(response);
-    if (isPulled(body) && !(body instanceof HostSource)) departure.watch(() => body.cancel(new Error("The client disconnected")));
+    if (isPulled(body) && !(body instanceof HostSource && body.mayBeTaken)) departure.watch(() => body.cancel(new Error("The client disconnected")));
     return wireResponse(response, body, done);
   } catch (error) {
     done();

@@ -6,6 +6,8 @@
 import { checked, wireError } from "./errors.js";
 import { valueOf } from "./event.js";
 import { admitted, isHeld, stamp } from "./gate.js";
+import { whenAborted } from "../platform/events/abort.js";
+import { gunzipped, gzipSync, gzipped } from "../platform/streams/gzip.js";
 
 const CHUNK_BYTES_MAX = 65536;
 const EMPTY = { tag: "empty" };
@@ -15,18 +17,44 @@ const unread = new FinalizationRegistry((stream) => stream.drop());
 
 export const isPulled = (source) => source !== null && !(source instanceof Uint8Array);
 
-export function sourceFrom(body) {
-  if (body.tag === "bytes") return body.val;
-  return body.tag === "empty" ? null : new HostSource(body.val);
+// Reading fails once `signal` is aborted, where one is given.
+export function sourceFrom(body, signal = null) {
+  if (body.tag === "bytes") return signal === null ? body.val : unlessAborted(body.val, signal);
+  return body.tag === "empty" ? null : new HostSource(body.val, signal);
+}
+
+// Lets go of a body that nobody made a source of.
+export function dropped(body) {
+  if (body.tag !== "stream") return;
+  body.val.chunks.drop();
+  body.val.end.drop();
+}
+
+function unlessAborted(bytes, signal) {
+  const source = once(bytes);
+  return {
+    length: bytes.length,
+    async read() {
+      signal.throwIfAborted();
+      return source.read();
+    },
+    cancel() {},
+  };
 }
 
 // A body-stream of the host.
 export class HostSource {
   #stream;
 
-  constructor(wire) {
+  constructor(wire, signal = null) {
     this.#stream = new HostStream(wire);
+    if (signal !== null) this.#stream.follow(signal);
     unread.register(this, this.#stream, this.#stream);
+  }
+
+  // Whether the host passes it on without us.
+  get mayBeTaken() {
+    return this.#stream.mayBeTaken;
   }
 
   read() {
@@ -44,8 +72,9 @@ export class HostSource {
 
   // The body-stream itself, if nothing of it was read.
   taken() {
-    unread.unregister(this.#stream);
-    return this.#stream.taken();
+    const wire = this.#stream.taken();
+    if (wire !== null) unread.unregister(this.#stream);
+    return wire;
   }
 }
 
@@ -54,12 +83,24 @@ class HostStream {
   #isBegun = false;
   #isReading = false;
   #isCancelled = false;
+  #aborted = null; // { reason }
+  #unfollow = null; // while a signal is followed
+  #interrupt = null; // gives up what is being read
 
   constructor(wire) {
     this.#wire = wire;
   }
 
+  follow(signal) {
+    const unfollow = whenAborted(signal, (reason) => {
+      this.#aborted = { reason };
+      this.drop();
+    });
+    if (this.#aborted === null) this.#unfollow = unfollow;
+  }
+
   async read() {
+    if (this.#aborted !== null) throw this.#aborted.reason;
     if (this.#wire === null) {
       if (this.#isBegun && !this.#isCancelled) return null;
       throw new TypeError("Can't read from request stream after response has been sent.");
@@ -69,11 +110,13 @@ class HostStream {
     this.#isReading = true;
     const { chunks, end } = this.#wire;
     try {
-      const chunk = await chunks.read(CHUNK_BYTES_MAX);
+      const chunk = await (this.#unfollow === null ? chunks.read(CHUNK_BYTES_MAX) : this.#readInterruptibly(chunks));
       if (isHeld(begun)) await admitted(begun);
+      if (this.#aborted !== null) throw this.#aborted.reason;
       if (this.#isCancelled) return null;
       if (chunk.length > 0) return chunk;
       this.#wire = null;
+      this.#forget();
       chunks.drop();
       checked(await valueOf(end));
       return null;
@@ -83,9 +126,40 @@ class HostStream {
     }
   }
 
+  // Gives none when it is interrupted. See `abort.js`.
+  async #readInterruptibly(chunks) {
+    const { readable, writable } = wit.Stream(wit.Stream.U8);
+    let isOver = false;
+    const chunk = chunks.read(CHUNK_BYTES_MAX);
+    this.#interrupt = () => {
+      this.#interrupt = null;
+      writable.drop();
+    };
+    readable.read(1).then(() => {
+      readable.drop();
+      if (!isOver) chunks.cancelRead();
+    });
+    try {
+      return await chunk;
+    } catch (error) {
+      if (this.#isCancelled) return null;
+      throw error;
+    } finally {
+      isOver = true;
+      this.#interrupt?.();
+    }
+  }
+
+  #forget() {
+    this.#unfollow?.();
+    this.#unfollow = null;
+  }
+
   // What is being read must not be dropped: it is when the read has ended.
   drop() {
     this.#isCancelled = true;
+    this.#forget();
+    this.#interrupt?.();
     if (this.#wire === null || this.#isReading) return;
     const { chunks, end } = this.#wire;
     this.#wire = null;
@@ -97,13 +171,50 @@ class HostStream {
     return this.#isBegun;
   }
 
+  // One with a signal is not: somebody must follow that.
+  get mayBeTaken() {
+    return this.#wire !== null && !this.#isBegun && this.#unfollow === null;
+  }
+
   taken() {
-    if (this.#wire === null || this.#isBegun) return null;
+    if (!this.mayBeTaken) return null;
     const wire = this.#wire;
     this.#wire = null;
     this.#isCancelled = true;
     return wire;
   }
+}
+
+// A body that came compressed. What nobody has begun to read goes on as it is, if it is said to be
+// compressed there too.
+export class CompressedSource {
+  #source;
+  #decoded = null;
+
+  constructor(source) {
+    this.#source = source;
+  }
+
+  read() {
+    this.#decoded ??= gunzipped(pulled(this.#source));
+    return this.#decoded.read();
+  }
+
+  cancel(reason) {
+    if (isPulled(this.#source)) this.#source.cancel(reason);
+  }
+
+  // What came, or null if that was begun to be read.
+  get whole() {
+    return this.#decoded === null ? this.#source : null;
+  }
+}
+
+// The source of a body that is compressed as it leaves.
+export function compressed(source) {
+  const whole = source instanceof CompressedSource ? source.whole : null;
+  if (whole !== null || source === null || source.length === 0) return whole ?? source;
+  return isPulled(source) ? gzipped(source) : gzipSync(source);
 }
 
 // The contract's body. `ended` is called when it has left, or never will.
@@ -117,7 +228,7 @@ export function wireBody(source, ended) {
 
 // The contract's body-stream.
 export function wireStream(source, ended) {
-  if (!isPulled(source)) return wireStream(once(source), ended);
+  if (!isPulled(source)) return wireStream(pulled(source), ended);
   const untouched = source instanceof HostSource ? source.taken() : null;
   if (untouched !== null) {
     ended?.();
@@ -128,6 +239,8 @@ export function wireStream(source, ended) {
   write(source, chunks.writable, end.writable).then(ended);
   return { chunks: chunks.readable, end: end.readable };
 }
+
+const pulled = (source) => (isPulled(source) ? source : once(source));
 
 // The source of bytes at hand, or none.
 function once(bytes) {

@@ -280,7 +280,6 @@ export function errorOf(name, message, stack, properties) {
   const type = ERRORS[name];
   let error;
   if (type === AggregateError) error = new AggregateError([], message);
-  else if (type === undefined && name.endsWith("Error") && name in EXCEPTIONS) error = new DOMException(message, name);
   else error = new (type ?? Error)(message);
   if (error.name !== name) hidden(error, "name", name);
   if (stack !== undefined) error.stack = stack;
@@ -292,9 +291,6 @@ function keepProperty(error, key, value) {
   if (key === "cause" || key === "errors") hidden(error, key, value);
   else error[key] = value;
 }
-
-// Names of a DOMException that code tells errors apart by.
-const EXCEPTIONS = { AbortError: 1, DataCloneError: 1, TimeoutError: 1, InvalidStateError: 1, NotSupportedError: 1 };
 
 function hidden(error, key, value) {
   Object.defineProperty(error, key, { value, writable: true, configurable: true, enumerable: false });

@@ -6,10 +6,17 @@ import { keep, kept } from "./kinds.js";
 const DETAILS_BYTES_MAX = 65536;
 const FLAGS = ["retryable", "overloaded", "remote", "durableObjectReset"];
 
+// Names of a DOMException that code tells errors apart by, where the host is what fails.
+const EXCEPTIONS = ["AbortError", "DataCloneError", "TimeoutError", "InvalidStateError", "NotSupportedError"];
+
+// The key, in the details, of what was thrown where that is no Error of the language.
+const THROWN = "";
+
 // Anything thrown, as the contract has it.
 export function wireError(thrown) {
   if (!(thrown instanceof Error)) {
-    return { name: "Error", message: text(thrown), flags: {}, details: null };
+    const details = typeof thrown === "object" && thrown !== null ? firstOf([{ [THROWN]: thrown }]) : null;
+    return { name: "Error", message: text(thrown), flags: {}, details };
   }
   const flags = {};
   for (const flag of FLAGS) if (thrown[flag] === true) flags[flag] = true;
@@ -28,9 +35,15 @@ function detailsOf(error) {
   const properties = propertiesOf(error);
   for (const flag of FLAGS) delete properties[flag];
   if (typeof error.stack === "string") properties.stack = error.stack;
-  for (const told of [properties, { stack: properties.stack }]) {
+  if (error instanceof DOMException) return firstOf([{ [THROWN]: error }]);
+  return firstOf([properties, { stack: properties.stack }]);
+}
+
+// The bytes of the first of these that can be copied and is not too long.
+function firstOf(values) {
+  for (const value of values) {
     try {
-      const details = keep(told);
+      const details = keep(value);
       if (details.length <= DETAILS_BYTES_MAX) return details;
     } catch {
       // What cannot be copied stays behind.
@@ -39,7 +52,7 @@ function detailsOf(error) {
   return null;
 }
 
-// An error of the contract, as an Error.
+// An error of the contract, as what was thrown.
 export function errorFrom({ name, message, flags, details }) {
   let properties = {};
   try {
@@ -47,8 +60,12 @@ export function errorFrom({ name, message, flags, details }) {
   } catch {
     // Another language may keep there what it likes.
   }
-  const { stack, ...others } = properties;
-  const error = errorOf(name, message, typeof stack === "string" ? stack : undefined, others);
+  const { stack, [THROWN]: thrown, ...others } = properties;
+  let error = thrown;
+  if (typeof thrown !== "object" || thrown === null) {
+    const isException = details === null && EXCEPTIONS.includes(name);
+    error = isException ? new DOMException(message, name) : errorOf(name, message, typeof stack === "string" ? stack : undefined, others);
+  }
   for (const flag of FLAGS) if (flags[flag]) error[flag] = true;
   return error;
 }
@@ -59,18 +76,19 @@ export function checked({ tag, val }) {
   return val;
 }
 
-// Runs a call of the host that fails with an error of storage.
-export function storing(call) {
+// Runs a call of the host that fails with an error of storage. One that breaks a rule is an error
+// of the type `Refusal`.
+export function storing(call, Refusal) {
   try {
     return call();
   } catch (thrown) {
-    throw storageError(thrown.payload) ?? thrown;
+    throw storageError(thrown.payload, Refusal) ?? thrown;
   }
 }
 
-export function storageError(cause) {
+export function storageError(cause, Refusal = TypeError) {
   if (cause === undefined) return undefined;
-  return cause.tag === "sqlite" ? new Error(cause.val.message) : new TypeError(cause.val);
+  return cause.tag === "sqlite" ? new Error(cause.val.message) : new Refusal(cause.val);
 }
 
 // Runs a call of the host that fails with an error of the contract.

@@ -44,6 +44,20 @@ function list(options) {
   return storing(() => kv.list(listOptions(options))).map(({ key, value }) => [key, kept(value)]);
 }
 
+// What Cloudflare's times can be: nanoseconds in 64 bits.
+const TIME_MS_MAX = 9223372036854;
+
+function alarmTime(time) {
+  if (typeof time !== "number" && !(time instanceof Date)) {
+    throw new TypeError("Failed to execute 'setAlarm' on 'DurableObjectStorage': parameter 1 is not of type 'date'.");
+  }
+  const at = Number(time);
+  if (!Number.isFinite(at)) throw new TypeError("The value cannot be converted because it is not a valid Date.");
+  if (at > TIME_MS_MAX) throw new TypeError("This API doesn't support dates after 2189.");
+  if (at < -TIME_MS_MAX) throw new TypeError("This API doesn't support dates before 1687.");
+  return Math.trunc(at);
+}
+
 // `ctx.storage.kv`.
 export class SyncKv {
   get(key) {
@@ -94,9 +108,8 @@ export class Entries {
   }
 
   async setAlarm(time) {
-    const at = time instanceof Date ? time.getTime() : Number(time);
-    if (Number.isNaN(at)) throw new TypeError("setAlarm() cannot be called with an invalid Date or a value that is no number");
-    storing(() => alarms.set(Math.trunc(Math.min(at, Number.MAX_SAFE_INTEGER))));
+    const at = alarmTime(time);
+    storing(() => alarms.set(at));
   }
 
   async deleteAlarm() {

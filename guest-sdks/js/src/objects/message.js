@@ -1,25 +1,39 @@
 // How do the contract's requests and responses become those of the web, and back?
 
-import { fieldsOf, requestOf, responseOf, stateOfRequest, takeSource } from "../platform/http.js";
-import { sourceFrom, wireBody } from "./body.js";
+import { fieldsOf, requestOf, responseOf, stateOfRequest, stateOfResponse, takeSource } from "../platform/http.js";
+import { toLatin1 } from "../platform/text/utf8.js";
+import { CompressedSource, compressed, sourceFrom, wireBody } from "./body.js";
 
 export function requestFrom({ method, url, headers, upgrade }, source, signal) {
   return requestOf({ method, url, fields: headers, source, upgrade, signal });
 }
 
-export function responseFrom({ status, headers, body }, { url = "", webSocket = null } = {}) {
-  return responseOf({ status, fields: headers, source: sourceFrom(body), url, webSocket });
+export function responseFrom({ status, headers, body }, { url = "", redirected = false, webSocket = null, signal = null } = {}) {
+  const came = sourceFrom(body, signal);
+  const source = came !== null && isGzip(headers) ? new CompressedSource(came) : came;
+  return responseOf({ status, fields: headers, source, url, redirected, webSocket });
 }
+
+// As at Cloudflare in this very spelling. Of no other coding anything is known here.
+const isGzip = (fields) => fields.some(([name, value]) => name === "content-encoding" && toLatin1(value) === "gzip");
 
 // `upgrade` is the token of the socket that it asks for, if it does.
 export function wireRequest(request, upgrade) {
-  return {
-    method: request.method,
-    url: request.url,
-    headers: fieldsOf(request.headers),
-    body: wireBody(takeSource(request)),
-    upgrade,
-  };
+  const { source, ...message } = messageOf(request);
+  return { ...message, body: wireBody(source), upgrade };
+}
+
+// What of a request leaves.
+export function messageOf(request) {
+  const { method, url, headers } = request;
+  return { method, url: fetchable(url), headers: fieldsOf(headers), source: takeSource(request) };
+}
+
+// An address without its fragment, which is nobody else's.
+export function fetchable(url) {
+  if (!/^https?:/.test(url)) throw new TypeError(`Fetch API cannot load: ${url}`);
+  const end = url.indexOf("#");
+  return end === -1 ? url : url.slice(0, end);
 }
 
 export const asksForSocket = (request) => request.headers.get("upgrade")?.toLowerCase() === "websocket";
@@ -29,7 +43,12 @@ export const upgradeOf = (request) => stateOfRequest(request).upgrade;
 
 // `ended` is called when its body has left, or never will.
 export function wireResponse(response, source, ended) {
-  return { status: response.status, headers: fieldsOf(response.headers), body: wireBody(source, ended) };
+  const { status } = response;
+  const headers = fieldsOf(response.headers);
+  const asItIs = stateOfResponse(response).encodeBody === "manual" || !isGzip(headers);
+  const leaving = asItIs ? source : compressed(source);
+  const isOfItsLength = asItIs ? !(source instanceof CompressedSource) : source === null || leaving === source.whole;
+  return { status, headers: isOfItsLength ? headers : headers.filter(([name]) => name !== "content-length"), body: wireBody(leaving, ended) };
 }
 
 // The signal that code gave with it. That of a request which came is only made when it is looked

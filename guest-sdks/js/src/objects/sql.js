@@ -44,10 +44,11 @@ let readToEnd;
 
 export class Sql {
   exec(query, ...bindings) {
+    if (arguments.length === 0) throw new TypeError("Failed to execute 'exec' on 'SqlStorage': parameter 1 is not of type 'String'.");
     const params = bindings.map(parameter);
     const text = withoutLone(String(query));
     makeRoom();
-    return new SqlStorageCursor(storing(() => sql.open(text, params, ROWS_MAX)));
+    return new SqlStorageCursor(storing(() => sql.open(text, params, ROWS_MAX), Error));
   }
 
   // Compiles nothing ahead, as at Cloudflare today.

@@ -7,6 +7,7 @@ import { DurableObjectId } from "./id.js";
 import { kind, refused } from "./kinds.js";
 import { asksForSocket, responseFrom, signalOf, wireRequest } from "./message.js";
 import { pathOf, walk } from "./pipeline.js";
+import { followed } from "./redirect.js";
 import { call } from "./rpc.js";
 import { asked } from "./socket-end.js";
 import { withoutCopies } from "../platform/install.js";
@@ -25,10 +26,11 @@ export class DurableObjectStub {
     const request = input instanceof Request && init === undefined ? input : new Request(input, init);
     const signal = signalOf(request);
     signal?.throwIfAborted();
-    const { token, socket } = asksForSocket(request) ? asked(request) : { token: null };
-    const future = stubs.fetch(this.#className, this.#target, wireRequest(request, token));
-    const answer = checked(await valueUnlessAborted(future, signal));
-    return responseFrom(answer, { url: request.url, webSocket: answer.status === 101 ? socket() : null });
+    const send = async (wire) => checked(await valueUnlessAborted(stubs.fetch(this.#className, this.#target, wire), signal));
+    if (!asksForSocket(request)) return followed(request, signal, send);
+    const { token, socket } = asked(request);
+    const answer = await send(wireRequest(request, token));
+    return responseFrom(answer, { url: request.url, signal, webSocket: answer.status === 101 ? socket() : null });
   }
 
   connect() {

@@ -14,8 +14,11 @@
 import * as sockets from "durable:object/websockets@0.1.0";
 import { asking, report } from "./errors.js";
 import { keep, kept } from "./kinds.js";
+import { bytesIn } from "../platform/http/blob.js";
 import { withoutCopies } from "../platform/install.js";
+import { encode } from "../platform/text/utf8.js";
 
+const REASON_BYTES_MAX = 123;
 const STATES = { open: 1, closing: 2, closed: 3 };
 
 // Those with a line, by its number.
@@ -48,14 +51,26 @@ export class WebSocket extends EventTarget {
   url = null;
   protocol = "";
   extensions = "";
-  binaryType = "arraybuffer";
+  #binaryType = "blob";
+  #giveUp = null; // ends the attempt to connect
+  #isDeaf = false; // it was closed before it was open
 
   constructor(url, protocols) {
     super();
     if (url === UNCONNECTED) return;
+    if (arguments.length === 0) throw new TypeError("Failed to construct 'WebSocket': constructor parameter 1 is not of type 'string'.");
     this.#state = WebSocket.CONNECTING;
     this.url = String(url);
-    connect(this, this.url, protocols);
+    this.#giveUp = connect(this, this.url, protocols);
+  }
+
+  get binaryType() {
+    return this.#binaryType;
+  }
+
+  // As the web has it, other values change nothing.
+  set binaryType(type) {
+    if (type === "blob" || type === "arraybuffer") this.#binaryType = type;
   }
 
   static pair() {
@@ -178,7 +193,7 @@ export class WebSocket extends EventTarget {
   }
 
   get readyState() {
-    if (this.#line === null) return this.#state;
+    if (this.#line === null || this.#isDeaf) return this.#state;
     return STATES[sockets.readyState(this.#line)];
   }
 
@@ -210,8 +225,18 @@ export class WebSocket extends EventTarget {
     if (number !== null && !mayBeSent(number)) {
       throw new DOMException(`Invalid WebSocket close code: ${code}.`, "InvalidAccessError");
     }
+    if (text !== "" && number === null) {
+      throw new DOMException("If you specify a WebSocket close reason, you must also specify a code.", "InvalidAccessError");
+    }
+    if (text.length * 3 > REASON_BYTES_MAX && encode(text).length > REASON_BYTES_MAX) {
+      throw new DOMException("WebSocket close reason must not be longer than 123 bytes when UTF-8 encoded.", "SyntaxError");
+    }
     if (this.readyState === WebSocket.CLOSED) return;
     this.#saidClose = true;
+    if (this.#state === WebSocket.CONNECTING) {
+      this.#state = WebSocket.CLOSING;
+      return this.#giveUp();
+    }
     if (this.#line !== null) return asking(() => sockets.close(this.#line, number, text));
     if (this.#state >= WebSocket.CLOSING) return;
     this.#state = WebSocket.CLOSING;
@@ -247,8 +272,10 @@ export class WebSocket extends EventTarget {
   }
 
   #happen(event) {
+    if (this.#isDeaf) return;
     if (this.#mode === null) return this.#early.push(event);
     const { type, ...init } = event;
+    if (init.data instanceof ArrayBuffer && this.#binaryType === "blob") init.data = new Blob([init.data]);
     const made = type === "message" ? new MessageEvent(type, init) : type === "close" ? new CloseEvent(type, init) : errorEvent(init);
     if (type === "close" && !this.#allowsHalfOpen) this.#answer(init);
     this.dispatchEvent(made);
@@ -273,10 +300,16 @@ export class WebSocket extends EventTarget {
 
   // A connection that this object asked for is open, or has failed.
   static opened(socket, token, protocol) {
-    socket.#state = WebSocket.OPEN;
+    const isClosed = socket.#state !== WebSocket.CONNECTING;
     socket.#mode = "plain";
-    socket.protocol = protocol;
     socket.#bind(token);
+    if (isClosed) {
+      socket.#isDeaf = true;
+      asking(() => sockets.close(socket.#line, null, ""));
+      return WebSocket.failed(socket, NOT_ESTABLISHED);
+    }
+    socket.#state = WebSocket.OPEN;
+    socket.protocol = protocol;
     socket.dispatchEvent(new Event("open"));
   }
 
@@ -307,6 +340,8 @@ export class WebSocket extends EventTarget {
     }
   }
 }
+
+export const NOT_ESTABLISHED = "Failed to establish websocket connection";
 
 const UNCONNECTED = Symbol("unconnected");
 const unbound = new Set();
@@ -358,7 +393,7 @@ function messageOf(message) {
   if (ArrayBuffer.isView(message)) {
     return { tag: "binary", val: new Uint8Array(message.buffer, message.byteOffset, message.byteLength) };
   }
-  if (message instanceof Blob) throw new TypeError("A Blob cannot be sent: send its arrayBuffer().");
+  if (message instanceof Blob) return { tag: "binary", val: bytesIn(message) };
   return { tag: "text", val: String(message).toWellFormed() };
 }
 
@@ -380,10 +415,12 @@ function relay(far, token) {
     [far, near],
   ]) {
     from.addEventListener("message", ({ data }) => attempt(() => to.send(data)));
-    from.addEventListener("close", ({ code, reason }) => attempt(() => to.close(code < 1000 || code === 1005 || code === 1006 ? undefined : code, reason)));
+    from.addEventListener("close", ({ code, reason }) => attempt(() => (mayBeSent(code) ? to.close(code, reason) : to.close())));
   }
-  near.accept();
-  far.accept();
+  for (const end of [near, far]) {
+    end.binaryType = "arraybuffer";
+    end.accept();
+  }
 }
 
 function attempt(say) {

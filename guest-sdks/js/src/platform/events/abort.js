@@ -99,7 +99,7 @@ export class AbortSignal extends EventTarget {
   static timeout(ms) {
     if (arguments.length === 0) throw new TypeError("AbortSignal.timeout: 1 argument required, but only 0 present.");
     const signal = new AbortSignal(INTERNAL);
-    const due = performance.now() + Math.min(Math.max(Number(ms) || 0, 0), TIMEOUT_MAX_MS);
+    const due = performance.now() + Math.min(Math.max(Number(ms) || 0, 1), TIMEOUT_MAX_MS); // never at once
     const late = () => new DOMException("The operation was aborted due to timeout", "TimeoutError");
     signal.#lazy = {
       reason: () => (performance.now() >= due ? late() : undefined),

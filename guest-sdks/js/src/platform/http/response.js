@@ -36,6 +36,7 @@ export class Response extends Body {
           : "Responses may only be constructed with status codes in the range 200 to 599, inclusive.",
       );
     }
+    if (encodeBody !== "automatic" && encodeBody !== "manual") throw new TypeError(`encodeBody: unexpected value: ${encodeBody}`);
     if (statusText !== "" && !reasonPhrase.test(`${statusText}`)) throw new TypeError("Invalid statusText: it must be a reason phrase of HTTP.");
     this.#state = {
       status: number,
@@ -132,17 +133,26 @@ likeTheWeb(Response, "Response");
 export { stateOf as stateOfResponse };
 
 const phrases = {
-  200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 206: "Partial Content", 301: "Moved Permanently", 302: "Found",
-  303: "See Other", 304: "Not Modified", 307: "Temporary Redirect", 308: "Permanent Redirect", 400: "Bad Request", 401: "Unauthorized",
-  403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 409: "Conflict", 410: "Gone", 412: "Precondition Failed",
-  413: "Payload Too Large", 415: "Unsupported Media Type", 422: "Unprocessable Entity", 429: "Too Many Requests",
-  500: "Internal Server Error", 501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout",
+  200: "OK", 201: "Created", 202: "Accepted", 203: "Non-Authoritative Information", 204: "No Content", 205: "Reset Content",
+  206: "Partial Content", 207: "Multi-Status", 208: "Already Reported", 226: "IM Used", 300: "Multiple Choices", 301: "Moved Permanently",
+  302: "Found", 303: "See Other", 304: "Not Modified", 305: "Use Proxy", 307: "Temporary Redirect", 308: "Permanent Redirect",
+  400: "Bad Request", 401: "Unauthorized", 402: "Payment Required", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
+  406: "Not Acceptable", 407: "Proxy Authentication Required", 408: "Request Timeout", 409: "Conflict", 410: "Gone", 411: "Length Required",
+  412: "Precondition Failed", 413: "Payload Too Large", 414: "URI Too Long", 415: "Unsupported Media Type", 416: "Range Not Satisfiable",
+  417: "Expectation Failed", 418: "I'm a teapot", 421: "Misdirected Request", 422: "Unprocessable Entity", 423: "Locked",
+  424: "Failed Dependency", 426: "Upgrade Required", 428: "Precondition Required", 429: "Too Many Requests",
+  431: "Request Header Fields Too Large", 451: "Unavailable For Legal Reasons", 500: "Internal Server Error", 501: "Not Implemented",
+  502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout", 505: "HTTP Version Not Supported", 506: "Variant Also Negotiates",
+  507: "Insufficient Storage", 508: "Loop Detected", 510: "Not Extended", 511: "Network Authentication Required",
 };
+const ofTheirKind = { 2: "Successful", 3: "Redirection", 4: "Client Error", 5: "Server Error" };
+
+const phraseOf = (status) => phrases[status] ?? ofTheirKind[Math.floor(status / 100)] ?? "";
 
 // What the host gives: see README.md, "The tree".
-export function responseOf({ status, fields, source = null, url = "", redirected = false, webSocket = null }) {
+export function responseOf({ status, statusText = phraseOf(status), fields, source = null, url = "", redirected = false, webSocket = null }) {
   const response = new Response(INTERNAL, {
-    status, statusText: phrases[status] ?? "", headers: null, fields, url, redirected, type: "default", webSocket, cf: undefined, encodeBody: "automatic",
+    status, statusText, headers: null, fields, url, redirected, type: "default", webSocket, cf: undefined, encodeBody: "automatic",
   });
   if (source !== null) attach(response, source);
   return response;
