@@ -11,9 +11,6 @@ import { build } from "esbuild";
 import { componentize } from "componentize-qjs";
 import { limitStack } from "./stack.mjs";
 
-// One in three may have no place for the limit of the stack.
-const TRIES_MAX = 20;
-
 // `settings` are those of esbuild, with `stdin`. `first` are modules that are evaluated before
 // all others; each of theirs becomes one of its own. The others stay together, for esbuild
 // looks after the order of evaluation only within a module.
@@ -30,11 +27,8 @@ export async function component({ settings, first, witPath, world }) {
     const jsSource = [...imports, `export * from ${named(join(resolveDir, sourcefile))};`].join("\n");
     const jsPath = join(moduleRoot, "component.js");
     await writeFile(jsPath, jsSource);
-    for (let tries = 0; tries < TRIES_MAX; tries++) {
-      const made = await componentize({ witPath, world, jsSource, jsPath, moduleRoot });
-      if (limitStack(made.component)) return made.component;
-    }
-    throw new Error("QuickJS keeps its limit of the stack where nobody knows");
+    const made = await componentize({ witPath, world, jsSource, jsPath, moduleRoot });
+    return limitStack(made.component);
   } finally {
     await rm(moduleRoot, { recursive: true });
   }

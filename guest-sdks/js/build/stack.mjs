@@ -8,25 +8,30 @@
 //
 // The stack lies at the beginning of memory, and grows down.
 
+import { withMemory } from "./memory.mjs";
+
 const STACK_BYTES = 1 << 20;
 
 // What is left for what looks at no limit, such as a call out of the engine.
 const SPARE_BYTES = 96 << 10;
 
-// Writes the limit into a component. False where it has no place: what is zero may be left out of a
-// component, which happens or not as other memory has it, so made anew the component may have one.
+// The component with the limit in its memory.
 export function limitStack(component) {
-  const view = new DataView(component.buffer, component.byteOffset, component.byteLength);
-  const word = (at) => view.getUint32(at, true);
-  const isTop = (top) => top > STACK_BYTES - 65536 && top <= STACK_BYTES;
-  const found = [];
-  for (let at = component.indexOf(4, 16); at !== -1; at = component.indexOf(4, at + 1)) {
-    if (word(at - 4) === 0 && word(at - 8) === 0 && word(at - 16) === 0 && isTop(word(at - 12))) found.push(at);
-  }
-  if (found.length === 0) return false;
-  if (found.length > 1) throw new Error(`QuickJS keeps its limit of the stack where nobody knows: ${found.length} places look like it`);
-  const [at] = found;
-  view.setUint32(at - 16, word(at - 12) - SPARE_BYTES, true);
-  view.setUint32(at - 8, SPARE_BYTES, true);
-  return true;
+  let places = 0;
+  const limited = withMemory(component, (memory) => {
+    const word = (at) => memory.getUint32(at, true);
+    const isTop = (top) => top > STACK_BYTES - 65536 && top <= STACK_BYTES;
+    const found = [];
+    for (let at = 16; at + 4 <= memory.byteLength; at += 4) {
+      const isPlace = word(at) === 4 && isTop(word(at - 12)) && [4, 8, 16].every((back) => word(at - back) === 0);
+      if (isPlace) found.push(at);
+    }
+    places += found.length;
+    return found.flatMap((at) => [
+      [at - 16, word(at - 12) - SPARE_BYTES],
+      [at - 8, SPARE_BYTES],
+    ]);
+  });
+  if (places !== 1) throw new Error(`QuickJS keeps its limit of the stack where nobody knows: ${places} places look like it`);
+  return limited;
 }
