@@ -21,6 +21,7 @@ use super::durable::{Durable, Job};
 use super::folding::Folding;
 use super::syncing::{Failures, Syncing};
 use super::vital_thread;
+use crate::workers;
 
 /// A handle on the threads that make writes durable; they end with the last one.
 #[derive(Clone)]
@@ -62,6 +63,7 @@ impl Committer {
         let thread = vital_thread::spawn("committer", {
             let queue = Arc::clone(&queue);
             move || {
+                workers::does_short_work();
                 while let Some(objects) = queue.take() {
                     commit(&objects, &mut syncing);
                 }

@@ -11,6 +11,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::durable::Job;
 use super::vital_thread;
+use crate::workers;
 
 /// More gain little on the disks that were tried.
 const THREADS_MAX: usize = 16;
@@ -64,7 +65,11 @@ impl SyncPool {
     fn start_threads(&mut self, threads: usize) {
         while self.threads.len() < threads {
             let shared = Arc::clone(&self.shared);
-            match vital_thread::spawn("committer-sync", move || shared.work()) {
+            let work = move || {
+                workers::does_short_work();
+                shared.work();
+            };
+            match vital_thread::spawn("committer-sync", work) {
                 Ok(thread) => self.threads.push(thread),
                 Err(error) => {
                     // Fewer are slower, but sure.

@@ -62,6 +62,11 @@ where
     tokio::spawn(Watched::new(task))
 }
 
+/// This thread is none of the workers, does short work alone, and others wait for it.
+pub fn does_short_work() {
+    preemption::short();
+}
+
 /// Ends the runtime at once, whatever its threads still do.
 pub fn stop(runtime: Runtime) {
     heavy::stop();

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use parking_lot::Mutex;
 
-use super::{reserve, watch};
+use super::{preemption, reserve, watch};
 
 /// One tick. A guest that computes for longer lets others run; a shorter one would
 /// cost more than it gives.
@@ -45,6 +45,7 @@ pub(super) fn awake() {
 
 pub(super) fn start(on_tick: impl Fn() + Send + 'static) -> Result<()> {
     let run = move || {
+        preemption::short();
         let mut idle_ticks = 0;
         loop {
             std::thread::sleep(TICK);
