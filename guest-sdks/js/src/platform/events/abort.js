@@ -99,10 +99,12 @@ export class AbortSignal extends EventTarget {
   static timeout(ms) {
     if (arguments.length === 0) throw new TypeError("AbortSignal.timeout: 1 argument required, but only 0 present.");
     const signal = new AbortSignal(INTERNAL);
-    const due = performance.now() + Math.min(Math.max(Number(ms) || 0, 1), TIMEOUT_MAX_MS); // never at once
+    const due = performance.now() + Math.min(Math.max(Number(ms) || 0, 1), TIMEOUT_MAX_MS);
+    let mayEnd = false; // not while the code runs that made it, however long that takes
+    queueMicrotask(() => (mayEnd = true));
     const late = () => new DOMException("The operation was aborted due to timeout", "TimeoutError");
     signal.#lazy = {
-      reason: () => (performance.now() >= due ? late() : undefined),
+      reason: () => (mayEnd && performance.now() >= due ? late() : undefined),
       watch(abort) {
         const id = setTimeout(() => abort(late()), Math.max(due - performance.now(), 0));
         return () => clearTimeout(id);
