@@ -207,7 +207,7 @@ impl Steering {
                 break polled;
             }
             let reopened = self.turnstile.reopen();
-            if reopened == Reopened::ForNobody {
+            if reopened == Reopened::Nobody {
                 // A guest that only yields may do so until its slice is over.
                 if has_turn && self.cpu.has_time() && wakes.take() {
                     continue;
@@ -216,7 +216,7 @@ impl Steering {
             }
             entered += 1;
             is_cut = entered == ENTERED_PER_TURN_MAX
-                || reopened == Reopened::ForTheNextTurn
+                || reopened == Reopened::NextTurn
                 || self.object.outlet.is_laden();
             if is_cut {
                 // The rest is for the next turn, which is to come at once.

@@ -45,15 +45,15 @@ impl Turnstile {
     pub fn reopen(&self) -> Reopened {
         let mut admission = self.0.lock();
         match admission.end_round() {
-            Next::Nobody => Reopened::ForNobody,
-            Next::Anybody | Next::Event => Reopened::ForThisTurn,
+            Next::Nobody => Reopened::Nobody,
+            Next::Anybody | Next::Event => Reopened::ThisTurn,
             Next::Wait(waker) => {
                 let holds_waits = admission.holds_waits();
                 drop(admission);
                 waker.wake();
                 match holds_waits {
-                    true => Reopened::ForTheNextTurn,
-                    false => Reopened::ForThisTurn,
+                    true => Reopened::NextTurn,
+                    false => Reopened::ThisTurn,
                 }
             }
         }
@@ -83,12 +83,12 @@ impl Turnstile {
     }
 }
 
-/// Whether, and when, the poll should be repeated.
+/// For whom, or when, the poll should be repeated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reopened {
-    ForNobody,
-    ForThisTurn,
-    ForTheNextTurn,
+    Nobody,
+    ThisTurn,
+    NextTurn,
 }
 
 /// One wait's way back into its instance.
