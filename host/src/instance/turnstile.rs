@@ -2,7 +2,7 @@
 //!
 //! wasmtime only queues what enters and runs it within the same poll. So after a
 //! poll in which something entered, the round ends and the poll is repeated: all of
-//! that is one turn.
+//! that is one turn, but for waits once something was written: they end in the next.
 
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Waker};
