@@ -149,28 +149,26 @@ pub fn main() -> ExitCode {
 }
 
 fn execute(arguments: Arguments) -> Result<ExitCode> {
-    let done = |()| ExitCode::SUCCESS;
-    if let Command::Objects(command) = arguments.command {
-        return objects::run(command).map(done);
-    }
-    let cache = match arguments.cache {
-        Some(cache) => cache,
-        None => default_cache()?,
+    let cache = || {
+        let cache = arguments.cache.map_or_else(default_cache, Ok)?;
+        anyhow::Ok(std::path::absolute(cache)?)
     };
-    let cache = std::path::absolute(cache)?;
+    let done = |()| ExitCode::SUCCESS;
     match arguments.command {
-        Command::Dev { path, overrides } => dev::dev(&path, overrides, &cache).map(done),
+        Command::Dev { path, overrides } => dev::dev(&path, overrides, &cache()?).map(done),
         Command::Serve { config, overrides } => {
-            serve::serve(config.as_deref(), &overrides, &cache).map(done)
+            serve::serve(config.as_deref(), &overrides, &cache()?).map(done)
         }
         Command::New {
             path,
             lang,
             template,
-        } => new::new(&path, lang, template, &cache),
-        Command::Test { path, arguments } => new::test(&path, &arguments, &cache),
-        Command::Build { path, output, env } => build::build(&path, output, env.as_deref(), &cache),
-        Command::Objects(_) => unreachable!("it needs no cache"),
+        } => new::new(&path, lang, template, &cache()?),
+        Command::Test { path, arguments } => new::test(&path, &arguments, &cache()?),
+        Command::Build { path, output, env } => {
+            build::build(&path, output, env.as_deref(), &cache()?)
+        }
+        Command::Objects(command) => objects::run(command).map(done),
     }
 }
 
