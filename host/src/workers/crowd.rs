@@ -43,7 +43,7 @@ mod tests {
     //! Who waits or works for long after the beginning of its work keeps nobody from
     //! theirs.
 
-    use std::sync::mpsc;
+    use std::sync::{Arc, mpsc};
     use std::thread;
     use std::time::{Duration, Instant};
 
@@ -102,25 +102,32 @@ mod tests {
         let crowd = 3 * cores();
         let (begins, begun) = mpsc::channel();
         let (end, ends) = mpsc::channel::<()>();
-        let ends = Mutex::new(ends);
-        thread::scope(|scope| {
-            for _ in 0..crowd {
-                let (begins, ends) = (begins.clone(), &ends);
+        let ends = Arc::new(Mutex::new(ends));
+        let threads: Vec<_> = (0..crowd)
+            .map(|_| {
+                let (begins, ends) = (begins.clone(), ends.clone());
                 let lasts = move || {
                     begins.send(()).expect("the test listens");
                     // Until the test drops the other end.
                     let _ = ends.lock().recv();
                 };
-                scope.spawn(move || block_on(Watched::new(in_turn(async { work(&lasts) }))));
+                thread::spawn(move || block_on(Watched::new(in_turn(async { work(&lasts) }))))
+            })
+            .collect();
+        let deadline = Instant::now() + PATIENCE;
+        let mut count = 0;
+        while count < crowd && Instant::now() < deadline {
+            meanwhile();
+            count += begun.recv_timeout(Duration::from_millis(1)).iter().count();
+        }
+        drop(end);
+        let all_began = count == crowd;
+        if all_began {
+            for thread in threads {
+                thread.join().expect("it ends");
             }
-            let deadline = Instant::now() + PATIENCE;
-            let mut count = 0;
-            while count < crowd && Instant::now() < deadline {
-                meanwhile();
-                count += begun.recv_timeout(Duration::from_millis(1)).iter().count();
-            }
-            drop(end);
-            count == crowd
-        })
+        }
+        // Else some may never get a turn.
+        all_began
     }
 }
