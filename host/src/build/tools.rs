@@ -139,6 +139,10 @@ impl Tools {
         running.kill();
     }
 
+    pub fn are_ended(&self) -> bool {
+        self.running.lock().stopped
+    }
+
     /// Ends what runs now; who waits for it gets `GivenUp`.
     pub fn give_up(&self) {
         let mut running = self.running.lock();

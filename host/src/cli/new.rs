@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::ValueEnum;
+use futures::executor::block_on;
 
 use super::run::say;
 use super::stop::Stop;
@@ -52,8 +53,13 @@ pub fn new(folder: &Path, language: Lang, template: Template, cache: &Path) -> R
 
 pub fn test(source: &Path, arguments: &[String], cache: &Path) -> Result<ExitCode> {
     let tools = Tools::default();
-    let _stop = Stop::listen(tools.clone())?;
-    build::test(source, arguments, &workshop(tools, cache))
+    let stop = Stop::listen(tools.clone())?;
+    let tested = build::test(source, arguments, &workshop(tools.clone(), cache));
+    match tools.are_ended() {
+        // Only somebody who wants this process to stop ends them.
+        true => Ok(block_on(stop.told()).into()),
+        false => tested,
+    }
 }
 
 fn workshop(tools: Tools, cache: &Path) -> Workshop {
