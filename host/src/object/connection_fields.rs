@@ -29,3 +29,11 @@ pub fn named(connection: &[u8]) -> impl Iterator<Item = &[u8]> {
     };
     words.map(<[u8]>::trim_ascii).filter(is_field)
 }
+
+/// Whether one of these values, each of which is a list, has the word.
+pub fn has_word<'a>(values: impl IntoIterator<Item = &'a [u8]>, word: &str) -> bool {
+    let mut words = values
+        .into_iter()
+        .flat_map(|value| value.split(|byte| *byte == b','));
+    words.any(|it| it.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
+}

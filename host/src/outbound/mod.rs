@@ -153,20 +153,20 @@ impl Errands {
         }
         let far = request.upgrade.take();
         let mut hop = Hop::first(request)?;
-        let key = match far {
+        let asked = match far {
             Some(_) => Some(upgrade::ask(&mut hop)?),
             None => None,
         };
         self.outbound.check(&hop)?;
         let running = self.running().await?;
         for _ in 0..=REDIRECTS_MAX {
-            let response = match &key {
+            let response = match &asked {
                 None => self.outbound.clients.send(&mut hop).await?,
                 Some(_) => self.outbound.clients.send_upgrade(&mut hop).await?,
             };
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 let stops = self.outbound.farewell.hear();
-                return upgrade::granted(response, key, far, stops);
+                return upgrade::granted(response, asked, far, stops);
             }
             match redirect::next(hop, &response, redirects)? {
                 None => return answer::of(response, running).await,

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::header::{
-    CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, HeaderMap, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use hyper::{Method, Response as HttpResponse};
 use hyper_util::rt::TokioIo;
@@ -15,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use super::farewell::Hearing;
 use super::hop::{Content, Hop, without_connection};
 use crate::object::body::Body;
+use crate::object::connection_fields;
 use crate::object::error::ObjectError;
 use crate::object::event::Response;
 use crate::object::socket::line::End;
@@ -26,8 +27,46 @@ use crate::workers;
 const PING: Duration = Duration::from_secs(50);
 const SEND: Duration = Duration::from_secs(60);
 
+/// What the server must answer to.
+pub struct Asked {
+    accept: String,
+    /// Values of `sec-websocket-protocol`.
+    protocols: Vec<HeaderValue>,
+}
+
+impl Asked {
+    /// Why this answer is none.
+    fn fault(&self, headers: &HeaderMap) -> Option<&'static str> {
+        let has_word = |name, word| {
+            let values = headers.get_all(name).iter();
+            connection_fields::has_word(values.map(HeaderValue::as_bytes), word)
+        };
+        let is_accepted = headers
+            .get(SEC_WEBSOCKET_ACCEPT)
+            .is_some_and(|it| *it == self.accept);
+        let is_offered = |chosen: &HeaderValue| {
+            let offered = self.protocols.iter().map(HeaderValue::as_bytes);
+            let chosen = chosen.to_str();
+            chosen.is_ok_and(|chosen| connection_fields::has_word(offered, chosen))
+        };
+        let mut chosen = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+        match () {
+            () if !has_word(UPGRADE, "websocket") => Some("upgrade is not websocket"),
+            () if !has_word(CONNECTION, "upgrade") => Some("connection does not say upgrade"),
+            () if !is_accepted => Some("sec-websocket-accept is not of this request"),
+            () if headers.contains_key(SEC_WEBSOCKET_EXTENSIONS) => {
+                Some("sec-websocket-extensions was not asked for")
+            }
+            () if !chosen.all(is_offered) => {
+                Some("sec-websocket-protocol is none of those asked for")
+            }
+            () => None,
+        }
+    }
+}
+
 /// Makes a request one for a WebSocket. Gives what the server must answer to.
-pub fn ask(hop: &mut Hop) -> Result<String, ObjectError> {
+pub fn ask(hop: &mut Hop) -> Result<Asked, ObjectError> {
     if hop.method != Method::GET || !matches!(hop.content, Content::None) {
         let message = "a request for a WebSocket is a GET without a body";
         return Err(ObjectError::type_error(message));
@@ -42,27 +81,27 @@ pub fn ask(hop: &mut Hop) -> Result<String, ObjectError> {
     headers.insert(SEC_WEBSOCKET_KEY, key);
     // Which ones are spoken is not the object's affair.
     headers.remove(SEC_WEBSOCKET_EXTENSIONS);
-    Ok(accept)
+    let protocols = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+    Ok(Asked {
+        accept,
+        protocols: protocols.cloned().collect(),
+    })
 }
 
 /// The answer with which a connection goes on as a WebSocket.
 pub fn granted(
     mut response: HttpResponse<Incoming>,
-    accept: Option<String>,
+    asked: Option<Asked>,
     far: Option<End>,
     mut stops: Hearing,
 ) -> Result<Response, ObjectError> {
-    let (Some(accept), Some(far)) = (accept, far) else {
+    let (Some(asked), Some(far)) = (asked, far) else {
         let message = "the server has switched protocols without having been asked to";
         return Err(ObjectError::unavailable(message));
     };
-    let headers = response.headers();
-    let is_right = headers
-        .get(SEC_WEBSOCKET_ACCEPT)
-        .is_some_and(|it| *it == accept)
-        && !headers.contains_key(SEC_WEBSOCKET_EXTENSIONS);
-    if !is_right {
-        let message = "the server has not answered as WebSocket (RFC 6455) says";
+    if let Some(fault) = asked.fault(response.headers()) {
+        let message =
+            format!("the server has not answered as WebSocket (RFC 6455) says: its header {fault}");
         return Err(ObjectError::unavailable(message));
     }
     far.connect();
@@ -90,4 +129,52 @@ pub fn granted(
         headers: headers.collect(),
         body: Body::Bytes(bytes::Bytes::new()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    //! An answer is a WebSocket's, or says what is wrong with it.
+
+    use super::*;
+
+    fn fault(change: impl FnOnce(&mut HeaderMap)) -> Option<&'static str> {
+        let asked = Asked {
+            accept: "right".into(),
+            protocols: vec![HeaderValue::from_static("one, two")],
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert(UPGRADE, HeaderValue::from_static("WebSocket"));
+        headers.insert(CONNECTION, HeaderValue::from_static("keep-alive, Upgrade"));
+        headers.insert(SEC_WEBSOCKET_ACCEPT, HeaderValue::from_static("right"));
+        change(&mut headers);
+        asked.fault(&headers)
+    }
+
+    #[test]
+    fn an_answer_must_fit_what_was_asked() {
+        let text = HeaderValue::from_static;
+        assert_eq!(fault(|_| ()), None);
+        let chosen = |it| fault(|headers| drop(headers.insert(SEC_WEBSOCKET_PROTOCOL, text(it))));
+        assert_eq!(chosen("two"), None);
+        assert!(chosen("three").is_some_and(|it| it.contains("protocol")));
+        assert!(chosen("").is_some());
+        for (name, value) in [
+            (UPGRADE, "h2c"),
+            (CONNECTION, "close"),
+            (SEC_WEBSOCKET_ACCEPT, "wrong"),
+            (SEC_WEBSOCKET_EXTENSIONS, "permessage-deflate"),
+        ] {
+            let said = fault(|headers| drop(headers.insert(&name, text(value))));
+            assert!(
+                said.is_some_and(|it| it.starts_with(name.as_str())),
+                "{name}"
+            );
+        }
+        for name in [UPGRADE, CONNECTION, SEC_WEBSOCKET_ACCEPT] {
+            assert!(
+                fault(|headers| drop(headers.remove(&name))).is_some(),
+                "{name}"
+            );
+        }
+    }
 }

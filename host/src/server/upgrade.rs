@@ -25,6 +25,7 @@ use super::fields;
 use super::socket::Socket;
 use super::vigil::Order;
 use crate::limits::ServerLimits;
+use crate::object::connection_fields;
 use crate::object::error::ObjectError;
 use crate::object::event::Response;
 use crate::object::socket::line::End;
@@ -107,8 +108,7 @@ fn is_key(key: &[u8]) -> bool {
 
 fn has_word(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
     let values = headers.get_all(name).iter();
-    let mut words = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    words.any(|it| it.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
+    connection_fields::has_word(values.map(HeaderValue::as_bytes), word)
 }
 
 /// The answer to a client that asked for a WebSocket. If it gets one, the connection
