@@ -58,6 +58,10 @@ pub const MEMORY_BYTES_MAX: i64 = 64 << 20;
 /// A sort keeps so many pages of rows in memory before it writes them to a file.
 pub const SORT_PAGES_IN_MEMORY: i32 = 1000;
 
+/// The memory of each connection for small things: so many times so many bytes.
+pub const LOOKASIDE_BYTES: i32 = 1200;
+pub const LOOKASIDE_COUNT: i32 = 10;
+
 /// The temporary files of one object together. They are written in the data
 /// directory, so that others wait when the disk is busy with them.
 pub const TEMP_BYTES_MAX: u64 = 1 << 30;

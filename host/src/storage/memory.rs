@@ -21,7 +21,7 @@ use std::sync::Once;
 
 use rusqlite::ffi;
 
-use super::limits::{MEMORY_BYTES_MAX, SORT_PAGES_IN_MEMORY};
+use super::limits::{LOOKASIDE_BYTES, LOOKASIDE_COUNT, MEMORY_BYTES_MAX, SORT_PAGES_IN_MEMORY};
 
 thread_local! {
     /// What the object of this thread may still take.
@@ -112,6 +112,11 @@ pub fn install() {
         );
         // SAFETY: as above.
         unsafe { ffi::sqlite3_config(ffi::SQLITE_CONFIG_PMASZ, SORT_PAGES_IN_MEMORY) };
+        // What each connection sets apart for small things, all of which it writes to at
+        // its opening; SQLite's default is 48 KB. Whatever has no room is allocated.
+        let (size, count) = (LOOKASIDE_BYTES, LOOKASIDE_COUNT);
+        // SAFETY: as above.
+        unsafe { ffi::sqlite3_config(ffi::SQLITE_CONFIG_LOOKASIDE, size, count) };
     });
 }
 

@@ -49,6 +49,10 @@ impl Storage {
         params: &[Value],
     ) -> Result<(Prepared, Option<Box<str>>), StorageError> {
         require_sizes(params)?;
+        if !self.is_open() && creates(query) {
+            // An empty database to find that out would cost as much as the object's.
+            self.open_for_write()?;
+        }
         if let Some((text, prepared)) = self.open_to_query()?.cache.take(query) {
             if prepared.statement.parameter_count() != params.len() {
                 self.keep(Some(text), prepared);
@@ -157,6 +161,12 @@ impl Storage {
             Place::Unopened | Place::Absent => 0,
         }
     }
+}
+
+/// Whether the first statement makes something, if it is one at all.
+fn creates(query: &str) -> bool {
+    let word = query.trim_ascii_start().as_bytes().get(..6);
+    word.is_some_and(|word| word.eq_ignore_ascii_case(b"CREATE"))
 }
 
 fn collect(
