@@ -31,6 +31,7 @@ mod memory;
 mod memory_crashes;
 mod migrations;
 mod outbound;
+mod outbound_tls;
 mod patience;
 mod power_loss;
 mod proxies;
