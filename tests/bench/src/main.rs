@@ -23,6 +23,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 
 use crate::measure::Measurer;
+use crate::prepare::Language;
 use crate::report::{Report, Sample};
 use crate::rows::{ROWS, Row};
 use crate::servers::{Kind, Residence, Server};
@@ -61,6 +62,11 @@ struct Arguments {
     )]
     servers: Vec<Kind>,
 
+    /// What Abide's objects are written in; in JavaScript they are those of workerd,
+    /// behind the same Worker.
+    #[arg(long, value_enum, default_value = "rust")]
+    language: Language,
+
     /// Writes every single measurement to this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -88,7 +94,8 @@ fn main() -> Result<()> {
     }
     let rows = select_rows(&arguments.only)?;
     process::raise_open_files_limit();
-    let prepared = prepare::prepare(&arguments.servers, arguments.abide.as_deref())?;
+    let language = arguments.language;
+    let prepared = prepare::prepare(&arguments.servers, language, arguments.abide.as_deref())?;
     let machine = machine::describe(prepared.data_root.path());
     let mut measurer = Measurer::new(Duration::from_secs_f64(arguments.secs), arguments.hasty);
     let started = Instant::now();
@@ -130,6 +137,7 @@ fn main() -> Result<()> {
 
     let report = Report {
         machine,
+        language,
         versions: prepared.versions,
         repetitions: arguments.reps,
         loop_s: arguments.secs,

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
+use clap::ValueEnum;
+use serde::Serialize;
 
 use crate::servers::Kind;
 
@@ -14,13 +16,40 @@ pub struct Prepared {
     /// This binary, which is the ceiling too.
     pub bench: PathBuf,
     pub abide: Option<PathBuf>,
-    pub component: Option<PathBuf>,
+    pub code: Option<Code>,
     pub cache: PathBuf,
     pub workerd: Option<PathBuf>,
     pub workerd_config: PathBuf,
     /// The servers' data go below this, each start in a fresh directory.
     pub data_root: DataRoot,
     pub versions: BTreeMap<&'static str, String>,
+}
+
+/// What Abide's objects are written in.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    Rust,
+    #[value(name = "javascript")]
+    JavaScript,
+}
+
+impl Language {
+    pub fn said(self) -> &'static str {
+        match self {
+            Language::Rust => "Abide's objects are in Rust",
+            Language::JavaScript => {
+                "Abide's objects and their Worker are the JavaScript that workerd runs"
+            }
+        }
+    }
+}
+
+/// What Abide serves.
+pub enum Code {
+    Component(PathBuf),
+    /// The folder of a Worker.
+    Worker(PathBuf),
 }
 
 /// A directory that is removed at the end of the whole run, and nothing in it
@@ -46,7 +75,11 @@ impl Drop for DataRoot {
     }
 }
 
-pub fn prepare(servers: &[Kind], given_abide: Option<&Path>) -> Result<Prepared> {
+pub fn prepare(
+    servers: &[Kind],
+    language: Language,
+    given_abide: Option<&Path>,
+) -> Result<Prepared> {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR"));
     let workspace = sources
         .ancestors()
@@ -63,7 +96,7 @@ pub fn prepare(servers: &[Kind], given_abide: Option<&Path>) -> Result<Prepared>
     let mut prepared = Prepared {
         bench: bench.clone(),
         abide: None,
-        component: None,
+        code: None,
         cache: cache(&ours),
         workerd: None,
         workerd_config: sources.join("workerd/config.capnp"),
@@ -78,7 +111,15 @@ pub fn prepare(servers: &[Kind], given_abide: Option<&Path>) -> Result<Prepared>
             None => build_abide(workspace, target)?,
         };
         let built_in = given_abide.is_none().then_some(workspace);
-        prepared.component = Some(build_component(&abide, &sources.join("guest"), &ours)?);
+        prepared.code = Some(match language {
+            Language::Rust => {
+                Code::Component(build_component(&abide, &sources.join("guest"), &ours)?)
+            }
+            Language::JavaScript => Code::Worker(copy_worker(
+                &sources.join("workerd"),
+                &ours.join("javascript"),
+            )?),
+        });
         prepared
             .versions
             .insert("abide", abide_version(&abide, built_in));
@@ -107,6 +148,16 @@ fn build_abide(workspace: &Path, target: &Path) -> Result<PathBuf> {
     );
     run(command.current_dir(workspace)).context("cannot build abide")?;
     Ok(target.join("release/abide"))
+}
+
+/// Copies the Worker to where it has no packages, so that none are installed.
+fn copy_worker(source: &Path, folder: &Path) -> Result<PathBuf> {
+    fs::create_dir_all(folder)?;
+    for name in ["worker.js", "wrangler.jsonc"] {
+        let copied = fs::copy(source.join(name), folder.join(name));
+        copied.with_context(|| format!("cannot copy {name} to {}", folder.display()))?;
+    }
+    Ok(folder.to_path_buf())
 }
 
 fn build_component(abide: &Path, source: &Path, ours: &Path) -> Result<PathBuf> {

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::disturbance::QUIET_SHARE;
 use crate::machine::Machine;
 use crate::measure::Measured;
+use crate::prepare::Language;
 use crate::rows::{Ceiling, ECHO_ALONE, Row};
 use crate::servers::Kind;
 use crate::statistics::{median, range};
@@ -16,6 +17,8 @@ use crate::statistics::{median, range};
 #[derive(Serialize)]
 pub struct Report {
     pub machine: Machine,
+    /// Of Abide's objects.
+    pub language: Language,
     pub versions: BTreeMap<&'static str, String>,
     pub repetitions: u32,
     pub loop_s: f64,
@@ -147,7 +150,8 @@ impl Report {
             .map(|(name, version)| format!("{name} {version}"))
             .collect();
         format!(
-            "{} cores of {}, {} GB, {}, {} on {}. Load {} before, {} after. {}. {} repetitions, {} s per loop, {} min.\n",
+            "{}. {} cores of {}, {} GB, {}, {} on {}. Load {} before, {} after. {}. {} repetitions, {} s per loop, {} min.\n",
+            self.language.said(),
             machine.cores,
             machine.cpu,
             machine.memory_gb,
@@ -240,12 +244,15 @@ impl Report {
     }
 
     fn aim_cell(&self, row: &Row) -> String {
-        let aim = times(row.aim_times);
+        let Some(aim_times) = row.aim(self.language) else {
+            return "–".to_string();
+        };
+        let aim = times(aim_times);
         let (ratios, quiet) = self.ratios(row, Kind::Workerd);
         match median(&ratios) {
             None => format!("{aim}×"),
             Some(_) if !quiet => format!("{aim}×, disturbed"),
-            Some(ratio) if ratio >= row.aim_times => format!("{aim}×, met"),
+            Some(ratio) if ratio >= aim_times => format!("{aim}×, met"),
             Some(_) => format!("{aim}×, missed"),
         }
     }
@@ -347,6 +354,7 @@ mod tests {
         };
         Report {
             machine: crate::machine::describe(std::path::Path::new("/")),
+            language: Language::Rust,
             versions: BTreeMap::new(),
             repetitions: 3,
             loop_s: 2.0,

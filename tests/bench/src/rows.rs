@@ -1,5 +1,6 @@
 //! Which figures are taken, what counts as better, and what is aimed at?
 
+use crate::prepare::Language;
 use crate::servers::Kind;
 
 /// One line of the table.
@@ -7,7 +8,7 @@ pub struct Row {
     pub name: &'static str,
     pub label: &'static str,
     pub unit: Unit,
-    /// How many times better than workerd Abide is meant to be.
+    /// How many times better than workerd Abide is meant to be with objects in Rust.
     pub aim_times: f64,
     pub ceiling: Ceiling,
     pub task: Task,
@@ -94,9 +95,11 @@ pub enum Class {
     Room,
     Bell,
     Caller,
+    Json,
+    Sort,
 }
 
-pub const CLASSES: [Class; 8] = [
+pub const CLASSES: [Class; 10] = [
     Class::Echo,
     Class::Counter,
     Class::Forgetful,
@@ -105,6 +108,8 @@ pub const CLASSES: [Class; 8] = [
     Class::Room,
     Class::Bell,
     Class::Caller,
+    Class::Json,
+    Class::Sort,
 ];
 
 pub const ECHO_ALONE: &str = "echo-c1";
@@ -192,6 +197,30 @@ pub const ROWS: &[Row] = &[
             class: Class::SqlRead,
             objects: 1,
             connections: 16,
+        },
+    },
+    Row {
+        name: "cpu-json",
+        label: "100 KB of JSON read, changed and written, p50",
+        unit: Unit::Micros,
+        aim_times: 1.0,
+        ceiling: Ceiling::None,
+        task: Task::Loop {
+            class: Class::Json,
+            objects: 1,
+            connections: 1,
+        },
+    },
+    Row {
+        name: "cpu-sort",
+        label: "10,000 numbers sorted, p50",
+        unit: Unit::Micros,
+        aim_times: 1.0,
+        ceiling: Ceiling::None,
+        task: Task::Loop {
+            class: Class::Sort,
+            objects: 1,
+            connections: 1,
         },
     },
     Row {
@@ -399,6 +428,18 @@ impl Row {
         )
     }
 
+    /// How many times better than workerd Abide is meant to be.
+    pub fn aim(&self, language: Language) -> Option<f64> {
+        match (language, self.name) {
+            (Language::Rust, _) => Some(self.aim_times),
+            (Language::JavaScript, "echo-one-c16" | "select-c16") => Some(4.0),
+            (Language::JavaScript, "write-one-c64") => Some(8.0),
+            (Language::JavaScript, "first-touch") => Some(2.0),
+            (Language::JavaScript, "memory" | "memory-database") => Some(1.0),
+            (Language::JavaScript, _) => None,
+        }
+    }
+
     pub fn applies_to(&self, kind: Kind) -> bool {
         kind != Kind::Ceiling || self.ceiling == Ceiling::Measured
     }
@@ -447,6 +488,24 @@ impl Class {
             Class::Room => "room",
             Class::Bell => "bell",
             Class::Caller => "caller",
+            Class::Json => "json",
+            Class::Sort => "sort",
+        }
+    }
+
+    /// What the Worker exports it as.
+    pub fn export(self) -> &'static str {
+        match self {
+            Class::Echo => "Echo",
+            Class::Counter => "Counter",
+            Class::Forgetful => "Forgetful",
+            Class::SqlRead => "SqlRead",
+            Class::Greedy => "Greedy",
+            Class::Room => "Room",
+            Class::Bell => "Bell",
+            Class::Caller => "Caller",
+            Class::Json => "Json",
+            Class::Sort => "Sort",
         }
     }
 }

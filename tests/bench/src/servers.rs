@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::prepare::Prepared;
+use crate::prepare::{Code, Prepared};
 use crate::process;
 use crate::rows::{CLASSES, Class};
 
@@ -196,12 +196,10 @@ fn command(
     let mut command = Command::new(program.context("this server was not prepared")?);
     match kind {
         Kind::Abide => {
-            let component = prepared
-                .component
-                .as_ref()
-                .context("the component was not built")?;
+            let code = prepared.code.as_ref();
+            let code = code.context("the objects were not built")?;
             let config = directory.join("abide.toml");
-            fs::write(&config, abide_config(residence, component, address))?;
+            fs::write(&config, abide_config(residence, code, address))?;
             command.arg("serve").arg("--config").arg(config);
             command.arg("--cache").arg(&prepared.cache);
             command.env("RUST_LOG", "info,abide::life=debug");
@@ -228,7 +226,7 @@ fn command(
     Ok(command)
 }
 
-fn abide_config(residence: Residence, component: &Path, address: SocketAddr) -> String {
+fn abide_config(residence: Residence, code: &Code, address: SocketAddr) -> String {
     let idle_timeout_ms = if residence == Residence::Resident {
         NEVER_MS
     } else {
@@ -238,13 +236,31 @@ fn abide_config(residence: Residence, component: &Path, address: SocketAddr) -> 
         "listen = \"{address}\"\ndata = \"data\"\nshow_errors = true\n\n\
          [limits]\nidle_timeout_ms = {idle_timeout_ms}\n"
     );
+    // JSON's quoting of a string is TOML's too.
+    let quoted = |path: &Path| serde_json::Value::from(path.to_string_lossy());
     for class in CLASSES {
-        // JSON's quoting of a string is TOML's too.
-        let component = serde_json::Value::from(component.to_string_lossy());
-        text += &format!("\n[classes.{}]\ncomponent = {component}\n", class.path());
+        text += &match code {
+            Code::Component(file) => {
+                format!(
+                    "\n[classes.{}]\ncomponent = {}\n",
+                    class.path(),
+                    quoted(file)
+                )
+            }
+            Code::Worker(folder) => {
+                format!(
+                    "\n[classes.{}]\nsource = {}\n",
+                    class.export(),
+                    quoted(folder)
+                )
+            }
+        };
         if class == Class::Forgetful {
             text += "hibernate = \"drop-memory\"\n";
         }
+    }
+    if let Code::Worker(folder) = code {
+        text += &format!("\n[gateway]\nsource = {}\n", quoted(folder));
     }
     text
 }
@@ -277,7 +293,8 @@ mod tests {
     #[test]
     fn abide_is_told_how_long_objects_stay() {
         let address: SocketAddr = "127.0.0.1:7".parse().unwrap();
-        let text = abide_config(Residence::Evicting, Path::new("/a \"b\".wasm"), address);
+        let code = Code::Component("/a \"b\".wasm".into());
+        let text = abide_config(Residence::Evicting, &code, address);
         assert!(text.contains("idle_timeout_ms = 10000\n"), "{text}");
         assert!(
             text.contains("[classes.sqlread]\ncomponent = \"/a \\\"b\\\".wasm\"\n"),

@@ -1,4 +1,5 @@
-// The classes of the benchmark for workerd; guest/src/lib.rs does the same work.
+// The classes of the benchmark for workerd, and for Abide with `--language javascript`;
+// guest/src/lib.rs does the same work.
 //
 //   /echo/<name>                          no storage: "ok"
 //   /counter/<name>/{sql,kv,get,born}     one write, one read, or the instance's age
@@ -7,6 +8,9 @@
 //   /room/<name>[/born]                   a WebSocket; "@…" goes back, anything else to all, "!…" is written before
 //   /bell/<name>/{at/<ms>,within}         an alarm, and within how many milliseconds it rang
 //   /caller/<name>                        asks an echo 100 times, one after the other
+//   /json/<name>                          100 KB of JSON read, changed and written
+//   /sort/<name>                          10,000 numbers sorted
+//   /forgetful/<name>/…                   a counter that Abide puts to sleep without its memory
 import { DurableObject } from "cloudflare:workers";
 
 // Cuts the path out of the URL; a URL object per request would be measured too.
@@ -72,6 +76,8 @@ export class Counter extends DurableObject {
     return new Response("not found", { status: 404 });
   }
 }
+
+export class Forgetful extends Counter {}
 
 export class SqlRead extends DurableObject {
   constructor(ctx, env) {
@@ -182,5 +188,38 @@ export class Caller extends DurableObject {
     const echo = this.env.echo.get(this.env.echo.idFromName("called"));
     for (let n = 0; n < 100; n++) await (await echo.fetch("http://echo/")).text();
     return new Response("ok");
+  }
+}
+
+export class Json extends DurableObject {
+  constructor(ctx, env) {
+    super(ctx, env);
+    const items = Array.from({ length: 1000 }, (_, id) => ({
+      id,
+      name: `item ${id}`,
+      price: id * 7,
+      tags: ["new", "blue"],
+      note: "what somebody wrote about it",
+    }));
+    this.text = JSON.stringify(items);
+  }
+
+  fetch() {
+    const items = JSON.parse(this.text);
+    for (const item of items) item.price += 1;
+    return new Response(String(JSON.stringify(items).length));
+  }
+}
+
+export class Sort extends DurableObject {
+  constructor(ctx, env) {
+    super(ctx, env);
+    let k = 1;
+    this.numbers = Array.from({ length: 10000 }, () => (k = (k * 48271) % 2147483647));
+  }
+
+  fetch() {
+    const sorted = this.numbers.toSorted((a, b) => a - b);
+    return new Response(String(sorted[5000]));
   }
 }

@@ -9,10 +9,13 @@
 //! * `/room/<name>`: a WebSocket, see `room.rs`; `/room/<name>/born` the instance's age.
 //! * `/bell/<name>/{at/<ms>,within}`: an alarm, and within how many milliseconds it rang.
 //! * `/caller/<name>`: asks an echo 100 times, one after the other.
+//! * `/json/<name>`: 100 KB of JSON read, changed and written.
+//! * `/sort/<name>`: 10,000 numbers sorted.
 
 mod bell;
 mod caller;
 mod room;
+mod thinkers;
 
 use std::cell::Cell;
 use std::hint::black_box;
@@ -24,6 +27,7 @@ use durable_object::{DurableObject, Request, Response, Result, State, params, re
 use crate::bell::Bell;
 use crate::caller::Caller;
 use crate::room::Room;
+use crate::thinkers::{Json, Sort};
 
 durable_object::export! {
     "echo" => Echo,
@@ -34,6 +38,8 @@ durable_object::export! {
     "room" => Room: WebSocketHandler,
     "bell" => Bell: AlarmHandler,
     "caller" => Caller,
+    "json" => Json,
+    "sort" => Sort,
 }
 
 struct Echo;
