@@ -11,6 +11,9 @@ use snapshots::outside::Outside;
 
 /// How often each thing is measured.
 const ROUNDS: usize = 200;
+/// What an object keeps in its memory, and how often that is measured.
+const HEAPS_MIB: [usize; 3] = [1, 8, 64];
+const HEAP_ROUNDS: usize = 30;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> wasmtime::Result<()> {
@@ -85,7 +88,44 @@ async fn measure(language: Language) -> wasmtime::Result<()> {
     let snapshot = object.save(Saving::default()).await?;
     println!("  no gaps filled: {}", size(&snapshot));
     wake_from_file(&guest, &outside, &snapshot).await?;
-    wake_from_ram(&guest, &outside, &snapshot).await
+    wake_from_ram(&guest, &outside, &snapshot).await?;
+    for mebibytes in HEAPS_MIB {
+        measure_heap(&guest, &outside, mebibytes).await?;
+    }
+    Ok(())
+}
+
+/// An object that keeps so much in its memory.
+async fn measure_heap(guest: &Guest, outside: &Outside, mebibytes: usize) -> wasmtime::Result<()> {
+    let mut object = Object::start(guest, outside).await?;
+    let keep = Event {
+        method: "POST",
+        path: "read".into(),
+        body: vec![vec![b'x'; mebibytes << 20]],
+    };
+    object.deliver(&[keep]).await?;
+    let mut times = Times::default();
+    for _ in 0..HEAP_ROUNDS {
+        times.begin();
+        object.save(Saving::default()).await?;
+        times.end();
+    }
+    let snapshot = object.save(Saving::default()).await?;
+    times.print(&format!("{mebibytes} MiB kept, saved: {}", size(&snapshot)));
+    let file = tempfile::NamedTempFile::new()?;
+    snapshot.write(&mut file.as_file(), b"bench")?;
+    let mut times = Times::default();
+    for _ in 0..HEAP_ROUNDS {
+        times.begin();
+        let mut snapshot = Snapshot::read(file.reopen()?, b"bench", Check::Head)?;
+        // SAFETY: nobody writes the file, and memories are allocated on demand.
+        unsafe { snapshot.map_from_file() };
+        let mut object = Object::wake(guest, outside, &snapshot, Restoring::default()).await?;
+        object.deliver(&[count()]).await?;
+        times.end();
+    }
+    times.print(&format!("{mebibytes} MiB kept, first event answered"));
+    Ok(())
 }
 
 /// The event that is measured: it counts in the database.
