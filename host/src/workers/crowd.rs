@@ -50,20 +50,25 @@ mod tests {
     use futures::FutureExt;
     use futures::executor::block_on;
     use futures::future::{join_all, pending, ready};
-    use parking_lot::Mutex;
+    use parking_lot::{Mutex, MutexGuard};
 
     use super::super::reserve;
     use super::super::watch::Watched;
     use super::*;
 
-    /// The turns are the process's.
-    static ALONE: Mutex<()> = Mutex::new(());
+    /// The turns are the process's, and a test that fails may lose some.
+    fn alone() -> MutexGuard<'static, ()> {
+        static ALONE: Mutex<()> = Mutex::new(());
+        let alone = ALONE.lock();
+        assert_eq!(TURNS.available_permits(), cores());
+        alone
+    }
 
     const PATIENCE: Duration = Duration::from_secs(10);
 
     #[test]
     fn those_that_wait_let_others_work() {
-        let _alone = ALONE.lock();
+        let _alone = alone();
         let mut waiting: Vec<_> = (0..3 * cores())
             .map(|_| Box::pin(in_turn(pending::<()>())))
             .collect();
@@ -76,7 +81,7 @@ mod tests {
 
     #[test]
     fn those_that_block_let_others_work() {
-        let _alone = ALONE.lock();
+        let _alone = alone();
         let all_began = all_begin(|blocks| watch::apart(blocks), || {});
         assert!(all_began);
         assert_eq!(TURNS.available_permits(), cores());
@@ -84,7 +89,7 @@ mod tests {
 
     #[test]
     fn those_that_are_seen_to_last_let_others_work() {
-        let _alone = ALONE.lock();
+        let _alone = alone();
         // As many workers as will be stuck stand ready.
         for _ in 0..3 * cores() {
             reserve::release();
