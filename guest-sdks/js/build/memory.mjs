@@ -2,37 +2,22 @@
 // memory has is cut where it is zero, so that a place need not be in the component: what is
 // changed is one more segment of data, after all others.
 
-const COMPONENT = 0x0001000d;
-const CORE_MODULE = 1;
-const NESTED_COMPONENT = 4;
+import { appended, concat, read, sections, signed, unsigned, withModules, withSections } from "./wasm.mjs";
+
 const DATA = 11;
 const DATA_COUNT = 12;
 
 // `change` gets the beginning of each core module's memory as a DataView, and gives words to
 // write: pairs of address and value.
-export function withMemory(binary, change) {
-  const isComponent = new DataView(binary.buffer, binary.byteOffset).getUint32(4, true) === COMPONENT;
-  const parts = [binary.subarray(0, 8)];
-  const words = isComponent ? [] : change(memoryOf(binary));
-  for (const { id, body } of sections(binary)) {
-    let changed = body;
-    if (isComponent && (id === CORE_MODULE || id === NESTED_COMPONENT)) changed = withMemory(body, change);
-    if (!isComponent && words.length > 0 && id === DATA_COUNT) changed = concat([unsigned(read(body, 0).value + words.length)]);
-    if (!isComponent && words.length > 0 && id === DATA) {
-      const count = read(body, 0);
-      changed = concat([unsigned(count.value + words.length), body.subarray(count.end), ...words.map(segment)]);
-    }
-    parts.push([id], unsigned(changed.length), changed);
-  }
-  return concat(parts);
-}
-
-function* sections(binary) {
-  for (let at = 8; at < binary.length; ) {
-    const size = read(binary, at + 1);
-    yield { id: binary[at], body: binary.subarray(size.end, size.end + size.value) };
-    at = size.end + size.value;
-  }
+export function withMemory(component, change) {
+  return withModules(component, (module) => {
+    const words = change(memoryOf(module));
+    if (words.length === 0) return module;
+    return withSections(module, (id, body) => {
+      if (id === DATA_COUNT) return concat([unsigned(read(body, 0).value + words.length)]);
+      return id === DATA ? appended(body, words.map(segment)) : body;
+    });
+  });
 }
 
 // What the segments that are put into memory 0 make of it.
@@ -71,44 +56,4 @@ function segment([address, value]) {
   const word = new Uint8Array(4);
   new DataView(word.buffer).setUint32(0, value, true);
   return concat([[0, 0x41], signed(address), [0x0b, 4], word]);
-}
-
-// A number as LEB128. Addresses are below 2 GiB, so that signed and unsigned are read alike.
-function read(bytes, at) {
-  let value = 0;
-  for (let shift = 0; ; shift += 7) {
-    const byte = bytes[at++];
-    value += (byte & 0x7f) * 2 ** shift;
-    if (byte < 0x80) return { value, end: at };
-  }
-}
-
-function unsigned(value) {
-  const bytes = [];
-  do {
-    bytes.push((value & 0x7f) | (value > 0x7f ? 0x80 : 0));
-    value = Math.floor(value / 128);
-  } while (value > 0);
-  return bytes;
-}
-
-// The highest bit of its last byte is the sign.
-function signed(value) {
-  const bytes = unsigned(value);
-  const last = bytes.length - 1;
-  if (bytes[last] & 0x40) {
-    bytes[last] |= 0x80;
-    bytes.push(0);
-  }
-  return bytes;
-}
-
-function concat(parts) {
-  const whole = new Uint8Array(parts.reduce((bytes, part) => bytes + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
 import { build } from "esbuild";
 import { componentize } from "componentize-qjs";
-import { limitStack } from "./stack.mjs";
+import { withLimits } from "./limits.mjs";
 
 // `settings` are those of esbuild, with `stdin`. `first` are modules that are evaluated before
 // all others; each of theirs becomes one of its own. The others stay together, for esbuild
@@ -28,7 +28,7 @@ export async function component({ settings, first, witPath, world }) {
     const jsPath = join(moduleRoot, "component.js");
     await writeFile(jsPath, jsSource);
     const made = await componentize({ witPath, world, jsSource, jsPath, moduleRoot });
-    return limitStack(made.component);
+    return withLimits(made.component);
   } finally {
     await rm(moduleRoot, { recursive: true });
   }

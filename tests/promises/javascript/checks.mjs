@@ -150,6 +150,39 @@ export async function keysAndValues({ ctx: { storage } }) {
   same(await message(() => storage.list({ start: "a", startAfter: "a" })), "list() cannot be called with both start and startAfter values.");
 }
 
+// As at Cloudflare: what is done beside a transaction is neither in it nor undone with it.
+export async function writesBesideATransaction({ ctx: { storage } }) {
+  const failing = storage.transaction(async (transaction) => {
+    await transaction.put("inside", 1);
+    await scheduler.wait(20);
+    throw new Error("undone");
+  });
+  const failed = message(() => failing);
+  await storage.put("beside", 9);
+  storage.sql.exec("CREATE TABLE beside (n)");
+  await storage.sync();
+  // That was waited for beside it, so the transaction has ended.
+  same(await storage.get("inside"), undefined);
+  await storage.put("later", 8);
+  same(await failed, "undone");
+  same([await storage.get("beside"), await storage.get("later"), await storage.get("inside")], [9, 8, undefined]);
+  same(storage.sql.exec("SELECT count(*) AS n FROM beside").one().n, 0);
+}
+
+export async function transactionsWithinSavepoints({ ctx: { storage } }) {
+  same(await storage.transactionSync(() => storage.transaction(async () => 4)), 4);
+  let later;
+  same(
+    storage.transactionSync(() => {
+      later = storage.transaction(async (transaction) => transaction.put("kept", 3));
+      return 3;
+    }),
+    3,
+  );
+  await later;
+  same(await storage.get("kept"), 3);
+}
+
 export async function transactions({ ctx: { storage } }) {
   const value = await storage.transaction(async (transaction) => {
     await transaction.put("kept", 1);
@@ -692,6 +725,65 @@ export async function tooManyTags({ ctx }) {
 }
 
 // Sections
+
+// As at Cloudflare: they run one after the other, and after what is done in the same breath.
+export async function sectionsBesideEachOther({ ctx }) {
+  const seen = [];
+  const section = (name, ms) =>
+    ctx.blockConcurrencyWhile(async () => {
+      seen.push(`${name}1`);
+      await scheduler.wait(ms);
+      seen.push(`${name}2`);
+      return name;
+    });
+  const first = section("a", 10);
+  const second = ctx.storage.transaction(async () => {
+    seen.push("b1");
+    await scheduler.wait(1);
+    seen.push("b2");
+  });
+  const third = ctx.blockConcurrencyWhile(async () => `${await first}c`);
+  seen.push("after");
+  const paused = scheduler.wait(1).then(() => seen.push("beside"));
+  same(await third, "ac");
+  await Promise.all([second, paused]);
+  same(seen, ["after", "a1", "a2", "b1", "b2", "beside"]);
+  const value = await Promise.all(
+    Array.from({ length: 10 }, () =>
+      ctx.blockConcurrencyWhile(async () => {
+        const before = ctx.storage.kv.get("counted") ?? 0;
+        await scheduler.wait(1);
+        ctx.storage.kv.put("counted", before + 1);
+      }),
+    ),
+  );
+  same([value.length, ctx.storage.kv.get("counted")], [10, 10]);
+}
+
+// Those that lie in another end before it, although nobody awaits them.
+export async function sectionsThatNobodyAwaits({ ctx }) {
+  const seen = [];
+  await ctx.blockConcurrencyWhile(async () => {
+    ctx.blockConcurrencyWhile(async () => {
+      await scheduler.wait(5);
+      seen.push("inner");
+    });
+    seen.push("outer");
+  });
+  same(seen, ["outer", "inner"]);
+}
+
+// Memory is collected by its bytes: what is left over in circles is soon gone.
+export async function garbageInCircles() {
+  for (let round = 0; round < 100; round++) {
+    const circle = { bytes: new Uint8Array(4 << 20) };
+    circle.itself = circle;
+  }
+  for (let round = 0; round < 3000; round++) {
+    const circle = { bytes: new Uint8Array(100 << 10) };
+    circle.itself = circle;
+  }
+}
 
 export async function sections({ ctx }) {
   const order = [];

@@ -4,7 +4,7 @@ import * as state from "durable:object/state@0.1.0";
 import * as sockets from "durable:object/websockets@0.1.0";
 import { runInBackground } from "./background.js";
 import { asking, report, wireError } from "./errors.js";
-import { enter } from "./gate.js";
+import { inSection } from "./gate.js";
 import { DurableObjectId } from "./id.js";
 import { DurableObjectStorage } from "./storage.js";
 import { WebSocket, WebSocketRequestResponsePair } from "./websocket.js";
@@ -14,7 +14,6 @@ const TAGS_MAX = 10;
 const TAG_CHARACTERS_MAX = 256;
 
 export class DurableObjectState {
-  #sections = []; // from the outermost to the innermost
   #id;
 
   // `object` says what the class has.
@@ -41,32 +40,14 @@ export class DurableObjectState {
     runInBackground(promise);
   }
 
-  // The host ends the innermost section first, so an outer one that is done before waits.
   async blockConcurrencyWhile(work) {
-    const number = state.beginBlockConcurrency();
-    const section = { number, leave: enter(), outcome: null, isEnded: Promise.withResolvers() };
-    this.#sections.push(section);
-    try {
-      const value = await work();
-      section.outcome = { tag: "ok" };
-      this.#end();
-      await section.isEnded.promise;
-      return value;
-    } catch (error) {
-      section.outcome = { tag: "err", val: wireError(error) };
-      report(error, "Uncaught in blockConcurrencyWhile():");
-      this.#end();
-      throw error;
-    }
-  }
-
-  #end() {
-    while (this.#sections.at(-1)?.outcome) {
-      const { number, leave, outcome, isEnded } = this.#sections.pop();
-      state.endBlockConcurrency(number, outcome);
-      leave();
-      isEnded.resolve();
-    }
+    return inSection(
+      () => work(),
+      (error) => {
+        report(error, "Uncaught in blockConcurrencyWhile():");
+        return { tag: "err", val: wireError(error) };
+      },
+    );
   }
 
   abort(reason, options) {

@@ -1,21 +1,16 @@
-// Which transaction lies in which, and when does each of them end?
+// Which transaction lies in which, and how does each of them end?
 //
-// The closure of a transaction may itself begin one, which lies in it then. One that is begun
-// beside another, in the same breath, waits until that one has ended. The host
-// ends the innermost first, so an outer one that is done before waits.
+// A transaction is a section too, see the gate: what is done beside it is not done in it.
 
 import * as transactions from "durable:object/transactions@0.1.0";
 import { storing } from "./errors.js";
-import { enter } from "./gate.js";
+import { inSection } from "./gate.js";
 import { Entries } from "./kv.js";
 import { beginSection, endSection } from "./undone.js";
 
 export class Transactions {
   #storage;
-  #open = []; // from the outermost to the innermost
-  #last = Promise.resolve(); // ends with the newest, and those that wait for it
-  #isBreath = false; // whether what runs is still what began the newest one
-  #running = []; // those whose closures are on the stack
+  #open = []; // numbers, from the outermost to the innermost
   #savepoints = 0;
 
   constructor(storage) {
@@ -46,36 +41,27 @@ export class Transactions {
   }
 
   run(work) {
-    const outer = this.#running.at(-1);
-    const isBeside = outer === undefined ? this.#isBreath : outer !== this.#open.at(-1);
-    if (!isBeside) return this.#begin(work, (last) => (this.#last = last));
-    const turn = this.#last.then(() => this.#begin(work, () => {}));
-    this.#last = turn.catch(() => {});
-    return turn;
+    return inSection(
+      (alone) => this.#inSection(work, alone),
+      () => ({ tag: "ok" }),
+    );
   }
 
-  // `begun` is told of its end once the closure has begun.
-  async #begin(work, begun) {
-    const outer = this.#open.at(-1);
-    const number = storing(() => transactions.begin(outer?.number ?? null));
+  async #inSection(work, alone) {
+    const number = storing(() => transactions.begin(this.#open.at(-1) ?? null));
     const transaction = new DurableObjectTransaction(this.#storage, number);
-    const own = { number, leave: enter(), isEnded: Promise.withResolvers() };
     const section = beginSection();
     let isUndone = false;
-    this.#open.push(own);
-    this.#isBreath = true;
-    queueMicrotask(() => (this.#isBreath = false));
+    this.#open.push(number);
     try {
-      const closure = this.#closure(own, () => work(transaction));
-      begun(own.isEnded.promise);
-      const value = await closure;
-      await this.#innermost(own);
+      const value = await work(transaction);
+      await alone();
       isUndone = transaction.isRolledBack;
       end(transaction, number);
       return value;
     } catch (error) {
       isUndone = true;
-      await this.#innermost(own);
+      await alone();
       if (!transaction.isOver) {
         transaction.isOver = true;
         storing(() => transactions.rollback(number));
@@ -83,24 +69,8 @@ export class Transactions {
       throw error;
     } finally {
       endSection(section, isUndone);
-      this.#open.splice(this.#open.indexOf(own), 1);
-      own.leave();
-      own.isEnded.resolve();
+      this.#open.pop();
     }
-  }
-
-  #closure(own, work) {
-    this.#running.push(own);
-    try {
-      return work();
-    } finally {
-      this.#running.pop();
-    }
-  }
-
-  // Waits until nothing lies in it any more.
-  async #innermost(own) {
-    while (this.#open.at(-1) !== own) await this.#open.at(-1).isEnded.promise;
   }
 }
 
