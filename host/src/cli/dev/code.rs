@@ -98,6 +98,12 @@ impl Known {
                 }
             }
             Some(Err(error)) => self.fail(&class.name, error),
+            None if self.component.is_none() => {
+                self.failure = Some(Arc::new(BuildFailure {
+                    said: "What was being built is given up, for it has changed.".into(),
+                    older_answers: false,
+                }));
+            }
             None => {}
         }
     }

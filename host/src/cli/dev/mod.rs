@@ -184,8 +184,10 @@ impl Dev {
     async fn until_other(&self, mut served: Served, registry: &Registry) -> Served {
         loop {
             let changed = served.sources.changed().await;
+            // Another configuration may say what is to be built instead.
+            let is_other = changed.contains(&CONFIG_GROUP) && self.has_other(&served);
             for group in &changed {
-                if *group == CONFIG_GROUP {
+                if *group == CONFIG_GROUP || is_other {
                     continue;
                 }
                 let code = &served.sources.codes[group - 1];
@@ -205,6 +207,7 @@ impl Dev {
             match config {
                 Ok((plan, config)) if config != served.config => {
                     match self.prepare(plan, config, &mut served).await {
+                        Ok(next) if next.sources.is_outdated() => served.sources.look_again(),
                         Ok(next) => return next,
                         Err(error) => served.refuse(&error, registry),
                     }
@@ -220,6 +223,13 @@ impl Dev {
                 Err(error) => served.refuse(&error, registry),
             }
         }
+    }
+
+    /// Does the file say something else than what is served?
+    fn has_other(&self, served: &Served) -> bool {
+        let config = served.plan.next(&self.path);
+        let config = config.and_then(|plan| self.config(&plan, &served.sources.attempts));
+        config.is_ok_and(|config| config != served.config)
     }
 
     /// Prepares everything of another configuration that can fail.

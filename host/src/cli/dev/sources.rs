@@ -49,6 +49,16 @@ impl Sources {
         std::mem::take(&mut self.newer)
     }
 
+    /// Is there a newer configuration than what this was loaded for?
+    pub fn is_outdated(&self) -> bool {
+        self.newer.contains(&CONFIG_GROUP)
+    }
+
+    /// Has the configuration read again.
+    pub fn look_again(&mut self) {
+        self.newer.insert(CONFIG_GROUP);
+    }
+
     /// Builds and loads all that the configuration names.
     pub async fn load_all(&mut self, config: &Config, loader: &Loader) {
         for group in 1..=self.codes.len() {
@@ -61,7 +71,7 @@ impl Sources {
     pub async fn load(&mut self, group: usize, config: &Config, loader: &Loader) {
         let mut patience = PATIENCE;
         while !self.load_within(patience, group, config, loader).await {
-            if self.newer.contains(&CONFIG_GROUP) {
+            if self.is_outdated() {
                 // Which may say what is to be built instead.
                 self.newer.insert(group);
                 return;
