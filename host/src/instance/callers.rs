@@ -97,14 +97,18 @@ impl Callers {
         Output::Reply(waits.caller, reply)
     }
 
-    /// The error may speak of what was written, so it takes the way of all output.
-    pub fn refuse_all(&self, parts: &ObjectParts, error: &ObjectError) {
+    /// The error may speak of what was written, so it takes the way of all output. Are there
+    /// objects among those who hear it?
+    pub fn refuse_all(&self, parts: &ObjectParts, error: &ObjectError) -> bool {
         let committed = parts.storage.lock().committed();
+        let mut objects_hear = false;
         for waits in self.0.lock().waiting.drain() {
+            objects_hear |= waits.caller.is_object();
             let refusal = Output::Reply(waits.caller, Err(error.clone()));
             parts.outlet.say(committed, refusal);
         }
         parts.outlet.deliver();
+        objects_hear
     }
 
     /// To wait until a caller leaves; none when it has its answer.

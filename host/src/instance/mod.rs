@@ -29,6 +29,7 @@ mod declared;
 pub mod end;
 pub mod engine;
 mod event;
+mod fault;
 mod function_cache;
 mod handlers;
 pub mod hibernation;

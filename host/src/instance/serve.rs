@@ -12,6 +12,7 @@ use super::context::{Context, ObjectParts};
 use super::create::Instance;
 use super::end::Ended;
 use super::event::{self, Running};
+use super::fault::{self, Asked};
 use super::handlers::Handlers;
 use super::turn::{Pace, Steering, drive};
 use super::turnstile::Turnstile;
@@ -81,8 +82,12 @@ impl Instance {
         });
         let outcome = drive(&steering, &pace, async { work.await? }).await;
         outcome.map_err(|error| {
+            let is_decided = self.store.data().end.is_decided();
             let error = undo(&self.store, &error, Reach::AsDecided);
-            callers.refuse_all(&parts, &error);
+            // Any other end was logged as that was looked at.
+            if callers.refuse_all(&parts, &error) && is_decided {
+                fault::tell_end(&parts.identity, &error);
+            }
             Ended
         })
     }
@@ -96,6 +101,10 @@ async fn deliver(
     callers: &Callers,
     event: Event,
 ) -> wasmtime::Result<()> {
+    let asked = match event.caller.is_object() {
+        true => Asked::of(&event.happening),
+        false => None,
+    };
     let caller = callers.add(event.caller);
     let running = Running {
         happening: event.happening,
@@ -103,9 +112,12 @@ async fn deliver(
         caller,
     };
     let reply = event::handle(accessor, handlers, running).await?;
-    let answer = callers.answer(caller, reply);
     accessor.with(|mut access| {
         let parts = &access.get().parts;
+        if let (Some(asked), Err(error)) = (asked, &reply) {
+            asked.tell(&parts.identity, error);
+        }
+        let answer = callers.answer(caller, reply);
         let newest = parts.storage.lock().newest_commit();
         parts.outlet.say(newest, answer);
     });

@@ -217,6 +217,15 @@ impl<T> Waiting<T> {
 }
 
 impl Caller {
+    /// Is it another object that waits, or a gateway?
+    pub fn is_object(&self) -> bool {
+        match self {
+            Caller::Fetch(waiting) => waiting.outstanding.is_some(),
+            Caller::Call(waiting) => waiting.outstanding.is_some(),
+            Caller::Nobody => false,
+        }
+    }
+
     /// Is nobody left who waits for the outcome?
     pub fn is_gone(&self) -> bool {
         match self {

@@ -17,8 +17,8 @@ use crate::object::log_budget::{LogBudget, shortened};
 pub struct About {
     pub class: Arc<Class>,
     pub target: Target,
-    /// Some if that is an instance of the gateway.
-    #[expect(dead_code, reason = "held for as long as the request is under way")]
+    /// Some if that is an instance of the gateway, which is held for as long as the request
+    /// is under way.
     pub seat: Option<Seat>,
     /// The object that got it; none as long as none has.
     pub object: Option<Arc<Identity>>,

@@ -81,7 +81,25 @@ pub fn of(reply: Option<Result<Response, ObjectError>>, asked: Asked) -> hyper::
         None => ObjectError::unavailable("the object went away before it answered"),
     };
     asked.about.tell_error(&error);
+    let error = match asked.about.seat {
+        Some(_) => passed_on(error),
+        None => error,
+    };
     failure(&error, asked.shows_errors, asked.exchange)
+}
+
+/// The error of a gateway. What it only passes on of an object is told as the object's.
+fn passed_on(mut error: ObjectError) -> ObjectError {
+    if error.kind == ErrorKind::Exception {
+        error.kind = match error.flags {
+            flags if flags.overloaded => ErrorKind::Overloaded,
+            flags if flags.object_reset => ErrorKind::Reset,
+            // The object could not be reached; what it said itself is an exception.
+            flags if flags.retryable && !flags.remote => ErrorKind::Unavailable,
+            _ => ErrorKind::Exception,
+        };
+    }
+    error
 }
 
 /// The answer to a request of a client that does not take its answers.
@@ -184,4 +202,31 @@ pub fn text(status: StatusCode, message: String, exchange: Exchange) -> hyper::R
         response.headers_mut().insert(CONTENT_LENGTH, length.into());
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    //! A client learns of an object's error what it would have learned without a gateway.
+
+    use super::*;
+
+    #[test]
+    fn what_a_gateway_passes_on_keeps_its_kind() {
+        // As an object sees them, and gives them back.
+        let given_back = |error: ObjectError| {
+            let error = error.seen_from_outside();
+            let exception = ObjectError::exception(error.name, error.message);
+            let flags = error.flags;
+            passed_on(ObjectError { flags, ..exception }).kind
+        };
+        let message = "why";
+        for (error, kind) in [
+            (ObjectError::type_error(message), ErrorKind::Exception),
+            (ObjectError::reset(message), ErrorKind::Reset),
+            (ObjectError::overloaded(message), ErrorKind::Overloaded),
+            (ObjectError::unavailable(message), ErrorKind::Unavailable),
+        ] {
+            assert_eq!(given_back(error), kind);
+        }
+    }
 }

@@ -74,9 +74,31 @@ async fn what_an_object_answers_comes_back_as_it_is() {
     abide
         .get("/to/a/trap?key=sesame")
         .await
-        .is_error("exception", "");
+        .is_error("reset", "");
     let nobody = abide.get("/own/nobody").await;
     nobody.is_error("exception", "no class \"nobody\" is configured");
+}
+
+#[tokio::test]
+async fn who_fails_behind_a_gateway_is_named() {
+    let abide = served("");
+    for (path, kind, said) in [
+        ("fail?message=why", "exception", "exception: TypeError: why"),
+        ("write-then-abort?reason=enough", "reset", "reset: enough"),
+        ("trap?", "reset", "the instance trapped and was reset"),
+    ] {
+        let (name, _) = path.split_once('?').expect("a query");
+        let asked = abide.get(&format!("/to/{name}/{path}&key=sesame")).await;
+        asked.is_error(kind, "");
+        abide.says(said).await;
+        let log = abide.log();
+        let mut lines = log.lines();
+        let line = lines.find(|line| line.contains(said) && !line.contains("(gateway)"));
+        let line = line.unwrap_or_else(|| panic!("{log}"));
+        assert!(line.contains("fixture"), "{line}");
+    }
+    let log = abide.log();
+    assert!(log.contains("/to/fail/fail"), "{log}");
 }
 
 #[tokio::test]
