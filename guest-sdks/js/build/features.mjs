@@ -20,6 +20,7 @@ const mentioned = [
 const mentionedOfNode = [
   ["node/globals/buffer.js", /\bBuffer\b/],
   ["node/globals/process.js", /\b(?:process|global)\b/],
+  ["node/globals/timers.js", /\bset(?:Timeout|Interval|Immediate)\b/],
   ["node/optional/ciphers.js", /\bcreate(?:C|Dec)ipheriv\b/],
 ];
 

@@ -35,7 +35,8 @@ class Departure {
     if (this.#isWatched) return;
     this.#isWatched = true;
     valueOf(left(this.#caller)).then((hasLeft) => {
-      if (hasLeft) for (const watcher of this.#watchers) watcher();
+      const watchers = this.#watchers.splice(0); // they lead back here, and hold the body
+      if (hasLeft) for (const watcher of watchers) watcher();
     });
   }
 }

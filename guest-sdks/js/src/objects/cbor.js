@@ -5,12 +5,18 @@
 // typed arrays (a Uint8Array is the byte string itself), and 27 with a name what else is known by
 // a name. Tag 64002 around `n` is the object that began as the n-th, from 0, in the same item.
 
-import { decode as decodeText, encode as encodeText } from "../platform/text/utf8.js";
+import { concat } from "../platform/text/bytes.js";
+import { PIECE, decode as decodeText, encode as encodeText, lengthOf, pieces } from "../platform/text/utf8.js";
 
 const REFERENCE = 64000;
 const STREAM = 64001;
 const AGAIN = 64002;
 const UTF16 = 64003;
+
+const SENT_BYTES_MAX = 32 * 1024 * 1024;
+const LONG = 65536; // bytes that are copied only once
+const ROOM_MIN = 128;
+const ROOM_MAX = 1 << 20;
 
 const ARRAYS = {
   68: Uint8ClampedArray,
@@ -34,6 +40,7 @@ const ERRORS = { Error, EvalError, RangeError, ReferenceError, SyntaxError, Type
 export function encode(value, carrier) {
   const writer = new Writer(carrier);
   writer.value(value);
+  if (carrier.isSent && writer.size > SENT_BYTES_MAX) throw tooLong(writer.size);
   return writer.done();
 }
 
@@ -51,8 +58,16 @@ function uncloneable(what) {
 
 const detached = () => uncloneable("An ArrayBuffer is detached and");
 
+function tooLong(size) {
+  return new Error(`Serialized RPC arguments or return values are limited to 32MiB, but the size of this value was: ${size} bytes.`);
+}
+
+// Writes into parts that are put together at the end, so that what grows is not copied again, and
+// what is long is not copied before.
 class Writer {
-  bytes = new Uint8Array(128);
+  parts = [];
+  partBytes = 0;
+  bytes = new Uint8Array(ROOM_MIN); // the part that is written
   at = 0;
   seen = new Map();
 
@@ -60,16 +75,33 @@ class Writer {
     this.carrier = carrier;
   }
 
+  get size() {
+    return this.partBytes + this.at;
+  }
+
   done() {
-    return this.bytes.slice(0, this.at);
+    if (this.at > 0) this.part(this.bytes.subarray(0, this.at));
+    return concat(this.parts, this.partBytes);
+  }
+
+  part(bytes) {
+    this.parts.push(bytes);
+    this.partBytes += bytes.length;
   }
 
   room(count) {
-    const needed = this.at + count;
-    if (needed <= this.bytes.length) return;
-    const longer = new Uint8Array(Math.max(needed, 2 * this.bytes.length));
-    longer.set(this.bytes);
-    this.bytes = longer;
+    if (this.at + count <= this.bytes.length) return;
+    const begun = this.bytes.subarray(0, this.at);
+    const length = Math.max(count, ROOM_MIN, Math.min(2 * this.bytes.length, ROOM_MAX));
+    if (begun.length > ROOM_MIN) {
+      this.part(begun);
+      this.bytes = new Uint8Array(length);
+      this.at = 0;
+    } else {
+      // So that one long text is one part, and not copied.
+      this.bytes = new Uint8Array(begun.length + length);
+      this.bytes.set(begun);
+    }
   }
 
   head(major, number) {
@@ -103,17 +135,39 @@ class Writer {
 
   blob(major, content) {
     this.head(major, content.length);
+    if (content.length > LONG) {
+      this.part(this.bytes.subarray(0, this.at));
+      this.part(content);
+      this.bytes = this.bytes.subarray(this.at);
+      this.at = 0;
+      return;
+    }
+    this.content(content);
+  }
+
+  content(content) {
     this.room(content.length);
     this.bytes.set(content, this.at);
     this.at += content.length;
   }
 
   text(text) {
-    if (text.isWellFormed()) return this.blob(3, encodeText(text));
+    if (this.carrier.isSent && text.length > SENT_BYTES_MAX) throw tooLong(this.size + lengthOf(text));
+    if (text.isWellFormed()) return text.length > PIECE ? this.longText(text) : this.blob(3, encodeText(text));
     this.head(6, UTF16);
     const units = new Uint16Array(text.length);
     for (let i = 0; i < text.length; i++) units[i] = text.charCodeAt(i);
     this.blob(2, new Uint8Array(units.buffer));
+  }
+
+  // Its length is written when it is known.
+  longText(text) {
+    this.room(5 + text.length);
+    const { bytes, at, size } = this;
+    bytes[at] = (3 << 5) | 26;
+    this.at += 5;
+    for (const piece of pieces(text)) this.content(encodeText(piece));
+    new DataView(bytes.buffer, bytes.byteOffset).setUint32(at + 1, this.size - size - 5);
   }
 
   number(number) {
@@ -122,7 +176,7 @@ class Writer {
     }
     this.room(9);
     this.bytes[this.at] = 0xfb;
-    new DataView(this.bytes.buffer).setFloat64(this.at + 1, number);
+    new DataView(this.bytes.buffer, this.bytes.byteOffset).setFloat64(this.at + 1, number);
     this.at += 9;
   }
 
@@ -345,7 +399,7 @@ class Reader {
       case 2:
         return this.kept(this.blob(number));
       case 3:
-        return decodeText(this.blob(number));
+        return number === -1 ? decodeText(this.blob(number)) : decodeText(this.next(number));
       case 4:
         return this.array(number, this.kept([]));
       case 5:
@@ -384,12 +438,7 @@ class Reader {
   }
 
   blob(length) {
-    if (length !== -1) {
-      const begin = this.at;
-      this.at += length;
-      if (this.at > this.bytes.length) throw new TypeError("these bytes end within a value");
-      return this.bytes.slice(begin, this.at);
-    }
+    if (length !== -1) return this.next(length).slice();
     const parts = [];
     while (!this.isBreak()) parts.push(this.blob(this.argument(this.view.getUint8(this.at++) & 31)));
     const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
@@ -399,6 +448,14 @@ class Reader {
       at += part.length;
     }
     return whole;
+  }
+
+  // The same memory, not a copy.
+  next(length) {
+    const begin = this.at;
+    this.at += length;
+    if (this.at > this.bytes.length) throw new TypeError("these bytes end within a value");
+    return this.bytes.subarray(begin, this.at);
   }
 
   isBreak() {

@@ -2,6 +2,7 @@
 
 import * as state from "durable:object/state@0.1.0";
 import { answer } from "./answer.js";
+import { offer } from "./entrypoint.js";
 import { bind, env, exports, fill } from "./env.js";
 import { report, wireError } from "./errors.js";
 import { inOwnTask } from "./event.js";
@@ -20,6 +21,7 @@ export function objects(main, { classes: named, ...given }) {
     classes[name] = { hasSql: true, ...(typeof spec === "string" ? { export: spec } : spec) };
   }
   bind({ classes, ...given });
+  offer(main);
 
   return {
     lifecycle: { start: () => event("in the constructor", () => start(main, classes)) },

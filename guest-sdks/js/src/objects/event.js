@@ -11,38 +11,31 @@ const HOPS = 64;
 const now = Promise.resolve();
 
 // The outcome of `promise`, delivered in the task that calls this.
-export function inOwnTask(promise) {
-  return new Promise((resolve, reject) => {
-    let deliver = null;
-    let wake = null;
-    promise.then(
-      (value) => settle(() => resolve(value)),
-      (error) => settle(() => reject(error)),
-    );
-    let hops = 0;
-    look();
-
-    function settle(outcome) {
-      deliver = outcome;
-      wake?.();
-    }
-
-    function look() {
-      if (deliver !== null) deliver();
-      else if (++hops < HOPS) now.then(look);
-      else wake = sleep(() => deliver());
-    }
-  });
+//
+// No function here refers to itself: that would be a cycle around the outcome, and all of its bytes
+// would stay until the engine looks for cycles.
+export async function inOwnTask(promise) {
+  const event = { isOver: false, wake: null };
+  promise.then(
+    () => ended(event),
+    () => ended(event),
+  );
+  for (let hops = 1; hops < HOPS && !event.isOver; hops++) await now;
+  if (!event.isOver) await sleep(event);
+  return promise;
 }
 
-// Keeps this task waiting; calling the result has it call `awake`.
-function sleep(awake) {
+function ended(event) {
+  event.isOver = true;
+  event.wake?.();
+}
+
+// Keeps this task waiting until the event is over.
+async function sleep(event) {
   const { readable, writable } = wit.Stream(wit.Stream.U8);
-  readable.read(1).then(() => {
-    readable.drop();
-    awake();
-  });
-  return () => writable.write(new Uint8Array(1)).then(() => writable.drop());
+  event.wake = () => writable.write(new Uint8Array(1)).then(() => writable.drop());
+  await readable.read(1);
+  readable.drop();
 }
 
 // The value of a future of the host. QuickJS drops no handle by itself.

@@ -20,7 +20,7 @@ const isGzip = (fields) => fields.some(([name, value]) => name === "content-enco
 // `upgrade` is the token of the socket that it asks for, if it does.
 export function wireRequest(request, upgrade) {
   const { source, ...message } = messageOf(request);
-  return { ...message, body: wireBody(source), upgrade };
+  return { ...message, url: wireUrl(message.url), body: wireBody(source), upgrade };
 }
 
 // What of a request leaves.
@@ -35,6 +35,9 @@ export function fetchable(url) {
   const end = url.indexOf("#");
   return end === -1 ? url : url.slice(0, end);
 }
+
+// As it is sent: at Cloudflare name and password stay behind.
+export const wireUrl = (url) => url.replace(/^(https?:\/\/)[^/?]*@/, "$1");
 
 export const asksForSocket = (request) => request.headers.get("upgrade")?.toLowerCase() === "websocket";
 

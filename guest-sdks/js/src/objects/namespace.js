@@ -16,22 +16,27 @@ export class DurableObjectNamespace {
   }
 
   idFromName(name) {
-    const text = String(name).toWellFormed();
+    if (arguments.length === 0) throw notOfType("idFromName", "string");
+    const text = textOf(name).toWellFormed();
     return new DurableObjectId(asking(() => stubs.idFromName(this.#className, text)), text);
   }
 
   newUniqueId(options) {
+    const isGiven = options !== undefined && options !== null;
+    if (isGiven && typeof options !== "object" && typeof options !== "function") throw notOfType("newUniqueId", "NewUniqueIdOptions");
     known(options?.jurisdiction);
     return new DurableObjectId(asking(() => stubs.newUniqueId(this.#className)));
   }
 
   idFromString(digits) {
-    return new DurableObjectId(asking(() => stubs.idFromString(this.#className, String(digits))));
+    if (arguments.length === 0) throw notOfType("idFromString", "string");
+    const text = textOf(digits).toWellFormed();
+    return new DurableObjectId(asking(() => stubs.idFromString(this.#className, text)));
   }
 
   get(id) {
     if (!(id instanceof DurableObjectId)) {
-      throw new TypeError("Failed to execute 'get' on 'DurableObjectNamespace': parameter 1 is not of type 'DurableObjectId'.");
+      throw notOfType("get", "DurableObjectId");
     }
     return stubOf(this.#className, id);
   }
@@ -41,7 +46,12 @@ export class DurableObjectNamespace {
   }
 
   getByName(name) {
+    if (arguments.length === 0) throw notOfType("getByName", "string");
     return this.get(this.idFromName(name));
+  }
+
+  get [Symbol.toStringTag]() {
+    return "DurableObjectNamespace";
   }
 
   // On one machine all objects are in one place.
@@ -49,6 +59,14 @@ export class DurableObjectNamespace {
     known(name);
     return this;
   }
+}
+
+const notOfType = (name, type) =>
+  new TypeError(`Failed to execute '${name}' on 'DurableObjectNamespace': parameter 1 is not of type '${type}'.`);
+
+function textOf(value) {
+  if (typeof value === "symbol") throw new TypeError("Cannot convert a Symbol value to a string");
+  return String(value);
 }
 
 function known(jurisdiction) {

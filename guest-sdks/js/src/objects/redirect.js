@@ -4,7 +4,7 @@
 
 import { decode } from "../platform/text/utf8.js";
 import { dropped, isPulled, wireBody } from "./body.js";
-import { fetchable, messageOf, responseFrom } from "./message.js";
+import { fetchable, messageOf, responseFrom, wireUrl } from "./message.js";
 
 const FOLLOWED_MAX = 20;
 const REDIRECTS = [301, 302, 303, 307, 308];
@@ -21,7 +21,7 @@ export async function followed(request, signal, send) {
   let asked = { ...messageOf(request), redirect: request.redirect };
   for (let count = 0; ; count++) {
     const { method, url, headers, source } = asked;
-    const answer = await send({ method, url, headers, body: wireBody(source), upgrade: null });
+    const answer = await send({ method, url: wireUrl(url), headers, body: wireBody(source), upgrade: null });
     let isLast = false;
     try {
       const next = nextOf(asked, answer);

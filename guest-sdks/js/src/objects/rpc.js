@@ -16,7 +16,9 @@ import { HostSource, wireStream } from "./body.js";
 import { checked, report } from "./errors.js";
 import { valueOf } from "./event.js";
 import { kind, noSerialization, objectOf, partsOf, refused } from "./kinds.js";
-import { RpcPromise, RpcProperty, pathOf, pipelined, symbolOf, walk } from "./pipeline.js";
+import {
+  LoopbackServiceStub, RpcPromise, RpcProperty, RpcTarget, isOffered, isOwn, missing, notCallable, ownOf, pathOf, pipelined, stubs as known, walk,
+} from "./pipeline.js";
 
 const NO_RPC =
   "The receiving Durable Object does not support RPC, because its class was not declared with `extends DurableObject`. In order to enable RPC, make sure your class extends the special class `DurableObject`, which can be imported from the module \"cloudflare:workers\".";
@@ -26,8 +28,6 @@ const DISPOSED = "RPC stub used after being disposed.";
 // Handles of what this instance has given out, by its number.
 const mine = new Map();
 let newest = 0;
-
-export class RpcTarget {}
 
 kind("RpcTarget", RpcTarget, () => {
   throw refused("Remote RPC references can only be serialized for RPC.");
@@ -41,13 +41,14 @@ export function call(send, args) {
   } catch (error) {
     return Promise.reject(error);
   }
-  return valueOf(future).then((answer) => {
-    const { value, dispose } = valueFrom(checked(answer));
-    if (typeof value === "object" && value !== null) {
-      Object.defineProperty(value, Symbol.dispose, { value: dispose, writable: true, configurable: true });
-    }
-    return value;
-  });
+  return valueOf(future).then((answer) => disposable(valueFrom(checked(answer))));
+}
+
+function disposable({ value, dispose }) {
+  if (typeof value === "object" && value !== null) {
+    Object.defineProperty(value, Symbol.dispose, { value: dispose, writable: true, configurable: true });
+  }
+  return value;
 }
 
 // Lets go of what nobody can name any more.
@@ -78,8 +79,8 @@ class Handle {
   // An empty path is the function itself.
   invoke(path, args) {
     if (this.#holders === 0) return Promise.reject(new Error(DISPOSED));
-    if (this.theirs === null) return walkLocal(this.local, path, args);
-    if (path.length > 1) return this.#call(path[0]).then((value) => walk(value, path.slice(1), args));
+    if (this.theirs === null) return walk(this.local, path, args);
+    if (path.length > 1) return this.#call(path[0]).then((value) => walk(value, path.slice(1), args, path[0]));
     return this.#call(path[0] ?? "", args);
   }
 
@@ -96,12 +97,6 @@ function disposeLocal(target) {
   }
 }
 
-async function walkLocal(target, path, args) {
-  const [name] = path;
-  if (name !== undefined && (typeof target === "function" || !isOffered(target, name))) throw missing(name);
-  return walk(target, path, args);
-}
-
 const handles = new WeakMap();
 
 // What others gave out, as it is used.
@@ -116,9 +111,9 @@ function stubOf(handle) {
   };
   const invoke = (path, args) => (isHeld ? handle.invoke(path, args) : Promise.reject(new Error(DISPOSED)));
   const stub = new Proxy(target, {
-    get(_, name) {
+    get(_, name, receiver) {
       if (name === Symbol.dispose) return letGo;
-      if (typeof name === "symbol") return symbolOf("JsRpcStub", name);
+      if (isOwn(name)) return ownOf(RpcStub.prototype, "JsRpcStub", name, receiver);
       if (name === "then") return undefined;
       if (name === "dup") return () => stubOf(handle.hold());
       return pathOf(invoke, [name]);
@@ -127,9 +122,12 @@ function stubOf(handle) {
     getPrototypeOf: () => RpcStub.prototype,
   });
   handles.set(stub, handle);
+  known.add(stub);
   lost.register(target, handle, letGo); // QuickJS never calls back for what is its own token
   return stub;
 }
+
+export { RpcTarget };
 
 export class RpcStub {
   constructor(target) {
@@ -167,7 +165,9 @@ class Giver {
       this.passedOn.push(handle);
       return { tag: "theirs", val: handle.theirs };
     }
-    if (value instanceof RpcPromise || value instanceof RpcProperty) throw noSerialization(value instanceof RpcPromise ? "RpcPromise" : "RpcProperty");
+    if (value instanceof RpcPromise) throw noSerialization("RpcPromise");
+    if (value instanceof RpcProperty) throw noSerialization("RpcProperty");
+    if (value instanceof LoopbackServiceStub) throw noSerialization("LoopbackServiceStub");
     mine.set(++newest, handle === undefined ? new Handle(null, value) : handle.hold());
     return { tag: "mine", val: newest };
   }
@@ -196,21 +196,17 @@ class Giver {
 
 class Taker {
   stubs = [];
+  #handleOf;
 
-  constructor({ references, streams }) {
+  // `handleOf` says what a reference leads to.
+  constructor({ references, streams }, handleOf) {
     this.references = references;
     this.streams = streams.map((stream) => new HostSource(stream));
+    this.#handleOf = handleOf;
   }
 
   referenceAt(index) {
-    return (this.stubs[index] ??= stubOf(this.#handle(this.references[index])));
-  }
-
-  #handle({ tag, val }) {
-    if (tag === "theirs") return new Handle(val, null);
-    const own = mine.get(val);
-    if (own === undefined) throw gone();
-    return own.hold();
+    return (this.stubs[index] ??= stubOf(this.#handleOf(this.references[index])));
   }
 
   streamAt(index) {
@@ -225,10 +221,28 @@ class Taker {
     return stream === undefined ? bytes : this.streams[stream];
   }
 
-  dispose() {
+  disposeStubs() {
     for (const stub of this.stubs) stub?.[Symbol.dispose]();
+  }
+
+  dispose() {
+    this.disposeStubs();
     for (const stream of this.streams) stream.abandon();
   }
+
+  // When the call is over that brought it. Code may read a stream later, so only one that nobody
+  // can reach any more is dropped; the engine is asked to find that out, for who writes it waits.
+  end() {
+    this.disposeStubs();
+    if (this.streams.some((stream) => stream.mayBeTaken)) setTimeout(() => __cqjs.runGc(), 0);
+  }
+}
+
+function handleOf({ tag, val }) {
+  if (tag === "theirs") return new Handle(val, null);
+  const own = mine.get(val);
+  if (own === undefined) throw gone();
+  return own.hold();
 }
 
 function payloadOf(value, giver = new Giver()) {
@@ -259,11 +273,39 @@ export function isGiven(result) {
   if (handles !== undefined) setTimeout(() => handles.forEach((handle) => handle.letGo()), 0);
 }
 
-// The value of a payload; `dispose` lets go of what came with it.
-function valueFrom(payload) {
-  const taker = new Taker(payload);
-  const value = decode(payload.data, taker);
-  return { value, dispose: () => taker.dispose() };
+// A copy, as another object would get it.
+function copied(value) {
+  const giver = new Giver();
+  const payload = payloadOf(value, giver);
+  const theirs = giver.passedOn.values();
+  const held = new Map(payload.references.map((reference) => [reference, reference.tag === "mine" ? mine.get(reference.val) : theirs.next().value]));
+  try {
+    return valueFrom(payload, (reference) => held.get(reference).hold());
+  } finally {
+    for (const { tag, val } of payload.references) if (tag === "mine") release(val);
+  }
+}
+
+export const copyOf = (value) => copied(value).value;
+
+// Calls something of this instance, or reads it without `args`.
+export async function callWithin(receiver, [method, ...path], args) {
+  const given = args === undefined ? null : copied(args);
+  try {
+    const result = path.length === 0 ? await run(receiver, method, given?.value) : await walk(await run(receiver, method), path, given?.value, method);
+    return disposable(copied(result));
+  } finally {
+    given?.end();
+  }
+}
+
+// The value of a payload; `dispose` lets go of what came with it, `end` ends the call.
+function valueFrom(payload, referred = handleOf) {
+  const taker = new Taker(payload, referred);
+  const { data } = payload;
+  payload.data = null; // whoever holds the payload needs them no longer
+  const value = decode(data, taker);
+  return { value, dispose: () => taker.dispose(), end: () => taker.end() };
 }
 
 // Runs a method of `receiver`, or reads a property of it without `args`.
@@ -272,7 +314,7 @@ export async function answer(receiver, method, args) {
   try {
     return resultOf(await run(receiver, method, given?.value));
   } finally {
-    given?.dispose();
+    given?.end();
   }
 }
 
@@ -290,25 +332,13 @@ export function release(number) {
 }
 
 const gone = () => new Error("What was called is gone.");
-const missing = (method) => new TypeError(`The RPC receiver does not implement the method "${method}".`);
 
 async function run(receiver, method, args) {
   if (!isOffered(receiver, method)) throw missing(method);
   const property = receiver[method];
   if (args === undefined) return typeof property === "function" ? property.bind(receiver) : property;
-  if (typeof property !== "function") throw new TypeError(`"${method}" is not a function.`);
+  if (typeof property !== "function") throw notCallable([method]);
   return property.apply(receiver, args);
-}
-
-// What a class declares can be called, but nothing that an object keeps in itself.
-function isOffered(receiver, method) {
-  if (method === "constructor" || Object.hasOwn(receiver, method)) return false;
-  let prototype = Object.getPrototypeOf(receiver);
-  while (prototype !== null && prototype !== Object.prototype) {
-    if (Object.hasOwn(prototype, method)) return true;
-    prototype = Object.getPrototypeOf(prototype);
-  }
-  return false;
 }
 
 withoutCopies({ RpcTarget });

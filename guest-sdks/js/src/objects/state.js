@@ -9,9 +9,10 @@ import { DurableObjectId } from "./id.js";
 import { DurableObjectStorage } from "./storage.js";
 import { WebSocket, WebSocketRequestResponsePair } from "./websocket.js";
 import { withoutCopies } from "../platform/install.js";
+import { encode } from "../platform/text/utf8.js";
 
 const TAGS_MAX = 10;
-const TAG_CHARACTERS_MAX = 256;
+const TAG_BYTES_MAX = 256;
 
 export class DurableObjectState {
   #id;
@@ -62,8 +63,8 @@ export class DurableObjectState {
     const names = [...new Set(tags.map((tag) => String(tag).toWellFormed()))];
     if (names.length > TAGS_MAX) throw new Error(`a Hibernatable WebSocket cannot have more than ${TAGS_MAX} tags`);
     for (const name of names) {
-      if (name.length > TAG_CHARACTERS_MAX) {
-        throw new Error(`"${name}" is longer than the max tag length (${TAG_CHARACTERS_MAX} characters).`);
+      if (encode(name).length > TAG_BYTES_MAX) {
+        throw new Error(`"${name}" is longer than the max tag length (${TAG_BYTES_MAX} characters).`);
       }
     }
     WebSocket.accept(socket, names);

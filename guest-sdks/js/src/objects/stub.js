@@ -6,7 +6,7 @@ import { checked } from "./errors.js";
 import { DurableObjectId } from "./id.js";
 import { kind, refused } from "./kinds.js";
 import { asksForSocket, responseFrom, signalOf, wireRequest } from "./message.js";
-import { pathOf, walk } from "./pipeline.js";
+import { isOwn, ownOf, pathOf, stubs as known, walk } from "./pipeline.js";
 import { followed } from "./redirect.js";
 import { call } from "./rpc.js";
 import { asked } from "./socket-end.js";
@@ -46,28 +46,32 @@ export class DurableObjectStub {
 const meant = new WeakMap();
 
 export function stubOf(className, id) {
-  const shown = id.name === undefined ? { id } : { id, name: id.name };
-  return proxyOf(className, id, { name: undefined, ...shown, [Symbol.toStringTag]: "DurableObject" }, shown);
+  const shown = id.name === undefined ? { id } : { name: id.name, id };
+  return proxyOf(className, id, "DurableObject", { name: undefined, ...shown, toJSON: () => ({ ...shown }) }, shown);
 }
 
 // One that came from another object knows no name, and can be disposed.
 function received(className, id) {
-  return proxyOf(className, id, { [Symbol.toStringTag]: "Fetcher", [Symbol.dispose]: () => {} });
+  return proxyOf(className, id, "Fetcher", { [Symbol.dispose]: () => {}, toJSON: () => ({}) });
 }
 
-function proxyOf(className, id, about, shown = {}) {
+function proxyOf(className, id, tag, about, shown = {}) {
   const stub = new DurableObjectStub(className, id);
   const invoke = (path, args) => {
     if (path.length === 1) return stub.call(path[0], args);
-    return stub.call(path[0]).then((value) => walk(value, path.slice(1), args));
+    return stub.call(path[0]).then((value) => walk(value, path.slice(1), args, path[0]));
   };
   const own = { __proto__: null, fetch: stub.fetch.bind(stub), connect: stub.connect, then: undefined, ...about };
   const proxy = new Proxy(Object.assign(stub, shown), {
-    get: (_, name) => (name in own || typeof name === "symbol" ? own[name] : pathOf(invoke, [name])),
+    get(_, name, receiver) {
+      if (name in own) return own[name];
+      return isOwn(name) ? ownOf(DurableObjectStub.prototype, tag, name, receiver) : pathOf(invoke, [name]);
+    },
     has: (_, name) => name in own && own[name] !== undefined,
     getPrototypeOf: () => DurableObjectStub.prototype,
   });
   meant.set(proxy, { className, id });
+  known.add(proxy);
   return proxy;
 }
 
@@ -82,4 +86,4 @@ kind(
   ([className, digits, name]) => received(className, new DurableObjectId(digits, name)),
 );
 
-withoutCopies({ DurableObjectStub });
+withoutCopies({ DurableObject: DurableObjectStub });

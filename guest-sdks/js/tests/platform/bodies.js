@@ -91,6 +91,17 @@ test("bodies: copies are read apart", async () => {
   }
 });
 
+test("bodies: who reads bytes may change them", async () => {
+  const given = encode("abc");
+  const blob = new Blob(["abc"]);
+  const response = new Response(given);
+  const copies = [await response.clone().bytes(), await response.bytes(), await new Response(blob).bytes(), await blob.bytes(), await new Response("").bytes(), await new Response().bytes()];
+  for (const copy of copies) copy.fill(0);
+  equal(new Set(copies.map(({ buffer }) => buffer)).size, copies.length);
+  equal(await blob.text(), "abc");
+  equal(await new Response(given).text(), "abc");
+});
+
 test("bodies: a response's status and headers are checked", () => {
   for (const status of [199, 600, 0, 1000, NaN]) throws(RangeError, () => new Response(null, { status }), status);
   throws(RangeError, () => new Response(null, { status: 101 }));

@@ -9,6 +9,8 @@ export function test(name, body) {
   tests.push({ name, body });
 }
 
+export const names = () => tests.map(({ name }) => name);
+
 // What a promise about several events takes: asked for by its name.
 export const steps = new Map();
 

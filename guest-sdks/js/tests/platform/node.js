@@ -12,6 +12,7 @@ import { PassThrough, Readable, Transform, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { text } from "node:stream/consumers";
 import { StringDecoder } from "node:string_decoder";
+import timers from "node:timers";
 import { setTimeout as wait } from "node:timers/promises";
 import url from "node:url";
 import util from "node:util";
@@ -160,6 +161,24 @@ test("node: timers can be promises, and channels tell subscribers", async () => 
   channel.subscribe((message, name) => seen.push(name, message));
   channel.publish("m");
   same(seen, ["c", "m"]);
+});
+
+test("node: a timer is an object, which can be started anew", async () => {
+  equal(timers.setTimeout, setTimeout);
+  let runs = 0;
+  const timer = setTimeout((count) => (runs += count), 1, 2);
+  equal(typeof timer, "object");
+  ok(timer.hasRef() && !timer.unref().hasRef() && timer.ref().hasRef());
+  await wait(20);
+  timer.refresh();
+  await wait(20);
+  equal(runs, 4);
+  timer.refresh().close();
+  clearTimeout(+setTimeout(() => (runs = 0), 1));
+  clearInterval(setInterval(() => (runs = 0), 1));
+  clearImmediate(setImmediate(() => (runs = 0)));
+  await wait(20);
+  equal(runs, 4);
 });
 
 test("node: what an object does not have fails when it is used, and not before", () => {

@@ -36,6 +36,17 @@ test("text: long text comes back from UTF-8 as it was, whichever way is taken", 
   }
 });
 
+test("text: what is longer than a MiB goes in pieces that cut no character", () => {
+  for (const shift of [0, 1, 2, 3]) {
+    const text = "x".repeat(shift) + "aé€💩".repeat(300_000);
+    const bytes = new TextEncoder().encode(text);
+    equal(bytes.length, shift + 3_000_000);
+    ok(new TextDecoder().decode(bytes) === text, shift);
+  }
+  const broken = new Uint8Array(3_000_000).fill(0xff, 1 << 20, (1 << 20) + 2);
+  equal(new TextDecoder().decode(broken).indexOf("\ufffd\ufffd\0"), 1 << 20);
+});
+
 test("text: encodeInto says what it read and wrote, and cuts no character", () => {
   for (const [text, room, read, ...written] of [
     ["abc", 2, 2, 97, 98],

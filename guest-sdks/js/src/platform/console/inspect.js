@@ -171,6 +171,8 @@ function parts(value, settings) {
     return { head: name, items: [() => `[Uint8Contents]: <${hex}${value.byteLength > 50 ? ` ... ${value.byteLength - 50} more bytes` : ""}>`, () => `byteLength: ${value.byteLength}`], keys };
   }
   if (Error.isError(value)) return { head: errorText(value), open: "", items: causes(value, settings), keys: keys.filter((key) => !["message", "stack", "name", "cause"].includes(key)) };
+  // What stands for something elsewhere can be called, but is no function.
+  if (typeof value === "function" && !(value instanceof Function) && Object.getPrototypeOf(value) !== null) return { head: name, items: [], keys: [] };
   if (typeof value === "function") return { head: functionText(value), open: "", items: [], keys };
   if (value instanceof Date) return { head: Number.isNaN(value.getTime()) ? "Invalid Date" : value.toISOString(), open: "", items: [], keys };
   if (value instanceof RegExp) return { head: String(value), open: "", items: [], keys };

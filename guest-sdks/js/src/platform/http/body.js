@@ -12,6 +12,13 @@ import { FormData, parseForm, serializeForm } from "./form.js";
 import { URLSearchParams } from "../url/params.js";
 import { ReadableStream, isDisturbed, sourceOfStream, streamOfSource } from "../streams/index.js";
 
+// Bytes that somebody else has too, and that must not be given away.
+const shared = new WeakSet();
+const none = new Uint8Array(0);
+shared.add(none);
+
+const owned = (bytes) => (shared.has(bytes) || bytes.byteLength !== bytes.buffer.byteLength ? bytes.slice() : bytes);
+
 let attach;
 let take;
 let tee;
@@ -33,13 +40,17 @@ export class Body {
       if (body.#stream?.locked) throw new TypeError("Cannot read the body: its stream is locked to a reader.");
       const source = body.#stream ? sourceOfStream(body.#stream) : body.#source;
       body.#used = source !== null;
+      if (body.#source !== null) body.#source = none; // the bytes are somebody else's now
       return source;
     };
     // For a copy: what both then have.
     tee = (body) => {
       if (isUsed(body)) throw new TypeError("Cannot clone a body that has already been used.");
       if (body.#stream?.locked) throw new TypeError("Cannot clone a body whose stream is locked to a reader.");
-      if (body.#stream === null && (body.#source === null || body.#source instanceof Uint8Array)) return body.#source;
+      if (body.#stream === null && (body.#source === null || body.#source instanceof Uint8Array)) {
+        if (body.#source !== null) shared.add(body.#source);
+        return body.#source;
+      }
       const [mine, other] = body.body.tee();
       body.#stream = mine;
       return other;
@@ -60,13 +71,11 @@ export class Body {
   }
 
   async arrayBuffer() {
-    const bytes = await readWhole(take(this));
-    return bytes.byteLength === bytes.buffer.byteLength ? bytes.buffer : bytes.slice().buffer;
+    return owned(await readWhole(take(this))).buffer;
   }
 
   async bytes() {
-    const bytes = await readWhole(take(this));
-    return bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
+    return owned(await readWhole(take(this)));
   }
 
   async text() {
@@ -107,14 +116,13 @@ function textOf(bytes) {
   return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
 }
 
-const none = new Uint8Array(0);
-
+// They may be shared.
 export async function readWhole(source) {
-  if (source === null) return none.slice();
-  if (source instanceof Uint8Array) return source.slice();
+  if (source === null) return none;
+  if (source instanceof Uint8Array) return source;
   const chunks = [];
   for (let chunk = await source.read(); chunk !== null; chunk = await source.read()) chunks.push(chunk);
-  return chunks.length ? concat(chunks) : none.slice();
+  return chunks.length ? concat(chunks) : none;
 }
 
 // Of what may be given as a body: its source, and the content type that goes with it.
@@ -127,7 +135,11 @@ export function extract(init) {
     return { source: init, type: null };
   }
   if (isBufferSource(init)) return { source: bytesOf(init).slice(), type: null };
-  if (init instanceof Blob) return { source: bytesIn(init), type: init.type || null };
+  if (init instanceof Blob) {
+    const source = bytesIn(init);
+    shared.add(source);
+    return { source, type: init.type || null };
+  }
   if (init instanceof FormData) return serializeForm(init);
   if (init instanceof URLSearchParams) {
     return { source: encode(init.toString()), type: "application/x-www-form-urlencoded;charset=UTF-8" };

@@ -1,0 +1,334 @@
+// Promises of objects to each other, which hold at Cloudflare too: `GET /Subject/NAME/PATTERN` runs
+// those whose names have the pattern in them, inside the object NAME; `GET /Subject/NAME` lists them.
+
+import { inspect } from "node:util";
+import { DurableObject, RpcTarget, WorkerEntrypoint, exports } from "cloudflare:workers";
+import { equal, names, ok, rejects, run, same, test, throws } from "../platform/harness.js";
+
+const MIB = 1 << 20;
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+const messageOf = async (work) => {
+  try {
+    await work();
+  } catch (error) {
+    return `${error.name}: ${error.message}`;
+  }
+  return "it did not fail";
+};
+
+let here; // the object that runs the tests
+const other = (name = "other") => here.env.Other.getByName(`${name} of ${here.ctx.id}`);
+
+export class Subject extends DurableObject {
+  async fetch(request) {
+    here = this;
+    this.host = new URL(request.url).host;
+    const [, , , pattern] = new URL(request.url).pathname.split("/");
+    return Response.json(pattern === undefined ? names() : await run(decodeURIComponent(pattern)));
+  }
+}
+
+class Counter extends RpcTarget {
+  value = 0;
+
+  add(number) {
+    return (this.value += number);
+  }
+
+  get self() {
+    return this;
+  }
+}
+
+export class Other extends DurableObject {
+  #bytes = 0;
+  #error = null;
+
+  plain() {
+    return { a: 1, deep: { b: "two" }, none: undefined, list: [1, 2], f: (x) => 2 * x };
+  }
+
+  get version() {
+    return "1";
+  }
+
+  text() {
+    return "a text";
+  }
+
+  list() {
+    return [1, 2, 3];
+  }
+
+  counter() {
+    return new Counter();
+  }
+
+  // Reads the stream when the call has long been answered.
+  takeLater(stream, isAwaited) {
+    const reading = (async () => {
+      await pause(100);
+      for await (const chunk of stream) this.#bytes += chunk.length;
+    })();
+    if (isAwaited) this.ctx.waitUntil(reading);
+    reading.catch((error) => (this.#error = String(error)));
+  }
+
+  ignore() {}
+
+  taken() {
+    return [this.#bytes, this.#error];
+  }
+
+  bytes(count) {
+    return new Uint8Array(count).fill(7);
+  }
+
+  manyBytes(count) {
+    return { first: new Uint8Array(count), second: [new Uint8Array(count), "end"] };
+  }
+
+  letters(count, letter) {
+    return letter.repeat(count);
+  }
+
+  lengthOf(value) {
+    return value.length;
+  }
+
+  async fetch(request) {
+    const { pathname } = new URL(request.url);
+    if (pathname === "/url") return new Response(request.url);
+    return new Response(new Uint8Array(Number(pathname.slice(1)) || 0));
+  }
+}
+
+export class Entry extends WorkerEntrypoint {
+  hi(name) {
+    return `hi ${name}`;
+  }
+
+  counter() {
+    return new Counter();
+  }
+
+  changed(object) {
+    object.changed = true;
+    return object;
+  }
+
+  props() {
+    return this.ctx.props;
+  }
+
+  async name(stub) {
+    return (await stub.text()).length;
+  }
+
+  fail() {
+    throw new RangeError("on purpose");
+  }
+
+  async fetch(request) {
+    return new Response(`entry ${new URL(request.url).pathname}`);
+  }
+}
+
+export default {
+  async fetch(request, env) {
+    const [, className, name] = new URL(request.url).pathname.split("/");
+    if (className === "echo") return new Response(`${request.url} ${request.headers.get("authorization")}`);
+    if (className === "fetched") return new Response("default");
+    return env[className].getByName(name).fetch(request);
+  },
+};
+
+// Tags
+
+test("objects: a tag is counted in bytes, before the socket is taken", () => {
+  const { 1: socket } = new WebSocketPair();
+  const tag = "é".repeat(129);
+  equal(throws(Error, () => here.ctx.acceptWebSocket(socket, [tag])).message, `"${tag}" is longer than the max tag length (256 characters).`);
+  here.ctx.acceptWebSocket(socket, ["é".repeat(128)]);
+});
+
+// Streams
+
+const streamOf = (count, size) => {
+  let left = count;
+  return new ReadableStream({
+    type: "bytes",
+    pull(controller) {
+      if (left-- > 0) controller.enqueue(new Uint8Array(size));
+      else controller.close();
+    },
+  });
+};
+
+for (const isAwaited of [true, false]) {
+  test(`objects: a stream is read after the call that brought it, ${isAwaited ? "in waitUntil()" : "by work that goes on"}`, async () => {
+    const callee = other(`${isAwaited}`);
+    await callee.takeLater(streamOf(5, 1000), isAwaited);
+    for (let tries = 0; tries < 50 && String(await callee.taken()) === "0,"; tries++) await pause(50);
+    await pause(100);
+    same(await callee.taken(), [5000, null]);
+  });
+}
+
+// Cloudflare's tells it at some time.
+if (globalThis.__cqjs !== undefined) {
+  test("objects: who writes a stream that nobody takes learns of it", async () => {
+    const { promise, resolve } = Promise.withResolvers();
+    const stream = new ReadableStream({ type: "bytes", pull: (controller) => controller.enqueue(new Uint8Array(100_000)), cancel: resolve });
+    await other().ignore(stream);
+    equal((await promise).message, "the reader has gone");
+  });
+}
+
+// Stubs
+
+test("objects: a stub is a text", async () => {
+  const stub = other();
+  equal(`${stub}`, "[object DurableObject]");
+  equal(String(stub), "[object DurableObject]");
+  equal(stub.toString(), "[object DurableObject]");
+  equal(stub.then, undefined);
+  const { name } = stub;
+  equal(JSON.stringify({ stub }), JSON.stringify({ stub: { name, id: { name } } }));
+  const counter = await stub.counter();
+  same([stub.constructor.name, counter.constructor.name], ["DurableObject", "RpcStub"]);
+  equal(JSON.stringify([counter, stub.counter]), "[null,null]");
+  equal(`${counter} ${stub.text} ${stub.counter().add}`, "[object JsRpcStub] [object JsRpcProperty] [object JsRpcProperty]");
+  ok((await stub) === stub);
+  ok(stub.hasOwnProperty("x") === false);
+});
+
+test("objects: stubs are shown as what they are", async () => {
+  const stub = other();
+  const counter = stub.counter();
+  same([stub.text, counter, await counter, here.ctx.exports.Entry].map((value) => inspect(value)), [
+    "RpcProperty {}", "RpcPromise {}", "RpcStub {}", "LoopbackServiceStub {}",
+  ]);
+  ok(/^DurableObject \{\s+name: '.*',\s+id: DurableObjectId \{/.test(inspect(stub)), inspect(stub));
+});
+
+// Exports
+
+test("objects: entrypoints are called by their export", async () => {
+  ok(exports === here.ctx.exports || exports.Entry !== undefined);
+  const { Entry: entry } = here.ctx.exports;
+  equal(await entry.hi("you"), "hi you");
+  equal(await entry.counter().add(3), 3);
+  const mine = { changed: false };
+  same(Object.entries(await entry.changed(mine)), [["changed", true]]);
+  equal(mine.changed, false);
+  same(Object.entries(await entry.props()), []);
+  same(Object.entries(await entry({ props: { a: 1 } }).props()), [["a", 1]]);
+  equal(await entry.name(other()), 6);
+  equal((await rejects(RangeError, entry.fail())).message, "on purpose");
+  await rejects(TypeError, entry.nothing());
+  equal(await (await entry.fetch("http://entry/path")).text(), "entry /path");
+  equal(await (await here.ctx.exports.default.fetch("http://default/fetched")).text(), "default");
+});
+
+// Pipelining
+
+test("objects: what is missing in a result is said", async () => {
+  const stub = other();
+  const missing = (name) => `TypeError: The RPC receiver does not implement the method "${name}".`;
+  equal(await messageOf(() => stub.plain().zz()), missing("zz"));
+  equal(await messageOf(() => stub.plain().zz), missing("zz"));
+  equal(await messageOf(() => stub.plain().deep.zz), missing("zz"));
+  equal(await messageOf(() => stub.text().length), missing("length"));
+  equal(await messageOf(() => stub.text().slice(1)), missing("slice"));
+  equal(await messageOf(() => stub.list().length), missing("length"));
+  equal(await messageOf(() => stub.plain().list.x), missing("list"));
+  equal(await messageOf(() => stub.plain().a()), 'TypeError: "a" is not a function.');
+  equal(await messageOf(() => stub.plain()()), 'TypeError: "(this)" is not a function.');
+  equal(await messageOf(() => stub.version.x), missing("version"));
+  equal(await stub.list()[0], undefined);
+  equal(await stub.plain().deep.b, "two");
+  equal(await stub.plain().f(4), 8);
+  equal(await stub.counter().self.self.add(2), 2);
+});
+
+// Long values
+
+for (const [what, size] of [["16 MiB", 16 * MIB], ["24 MiB", 24 * MIB], ["nearly 32 MiB", 32 * MIB - 100]]) {
+  test(`objects: a result may have ${what}`, async () => equal((await other().bytes(size)).length, size));
+  test(`objects: an argument may have ${what}`, async () => equal(await other().lengthOf(new Uint8Array(size)), size));
+  test(`objects: a text that is a result may have ${what}`, async () => equal((await other().letters(size, "x")).length, size));
+  test(`objects: a text that is an argument may have ${what}`, async () => equal(await other().lengthOf("x".repeat(size)), size));
+}
+
+test("objects: long values lie beside others", async () => {
+  const stub = other();
+  const { first, second } = await stub.manyBytes(8 * MIB);
+  same([first.length, second[0].length, second[1]], [8 * MIB, 8 * MIB, "end"]);
+  equal(await stub.letters(MIB - 1, "aé€😀"), "aé€😀".repeat(MIB - 1));
+});
+
+test("objects: longer ones are refused", async () => {
+  const stub = other();
+  const limit = /^Error: Serialized RPC arguments or return values are limited to 32MiB, but the size of this value was: \d{8} bytes\.$/;
+  for (const work of [() => stub.bytes(33 * MIB), () => stub.lengthOf(new Uint8Array(33 * MIB)), () => stub.letters(33 * MIB, "x")]) {
+    const said = await messageOf(work);
+    ok(limit.test(said), said);
+  }
+});
+
+test("objects: long responses leave nothing behind", async () => {
+  const stub = other();
+  for (let count = 0; count < 20; count++) {
+    const response = await stub.fetch(`http://other/${8 * MIB}`);
+    equal((await response.arrayBuffer()).byteLength, 8 * MIB);
+  }
+});
+
+// Namespaces
+
+test("objects: a namespace says what its functions take", () => {
+  const { Other: namespace } = here.env;
+  const types = { idFromName: "string", idFromString: "string", getByName: "string", get: "DurableObjectId" };
+  for (const [name, type] of Object.entries(types)) {
+    equal(throws(TypeError, () => namespace[name]()).message, `Failed to execute '${name}' on 'DurableObjectNamespace': parameter 1 is not of type '${type}'.`);
+    if (type === "string") equal(throws(TypeError, () => namespace[name](Symbol())).message, "Cannot convert a Symbol value to a string");
+  }
+  equal(String(namespace.idFromName(undefined)), String(namespace.idFromName("undefined")));
+  throws(TypeError, () => namespace.get("a"));
+  throws(TypeError, () => namespace.newUniqueId(5));
+  equal(throws(TypeError, () => namespace.idFromString(5)).message, "Invalid Durable Object ID: must be 64 hex digits");
+});
+
+// Addresses
+
+test("objects: name and password of an address are not sent", async () => {
+  const response = await fetch(`http://u:p@${here.host}/echo/url`);
+  equal(response.url, `http://u:p@${here.host}/echo/url`);
+  equal(await response.text(), `http://${here.host}/echo/url null`);
+  equal(await (await other().fetch("http://u:p@other/url")).text(), "http://other/url");
+});
+
+// Timers of Node.js
+
+test("objects: a timer is an object", async () => {
+  let runs = 0;
+  equal(setTimeout(() => {}).constructor.name, "Timeout");
+  equal(setImmediate(() => {}).constructor.name, "Immediate");
+  const timer = setTimeout(() => runs++, 10);
+  equal(typeof timer, "object");
+  ok(timer.hasRef() && timer.unref() === timer && !timer.hasRef() && timer.ref().hasRef());
+  equal(typeof +timer, "number");
+  await pause(30);
+  equal(runs, 1);
+  ok(timer.refresh() === timer);
+  await pause(30);
+  equal(runs, 2);
+  const never = [setTimeout(() => runs++, 1), setTimeout(() => runs++, 1), setInterval(() => runs++, 1)];
+  clearTimeout(never[0]);
+  clearTimeout(+never[1]);
+  never[2].close();
+  clearImmediate(setImmediate(() => runs++));
+  await pause(20);
+  equal(runs, 2);
+});
