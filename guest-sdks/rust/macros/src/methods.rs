@@ -2,7 +2,6 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::spanned::Spanned;
 use syn::{
     FnArg, GenericParam, ImplItem, ImplItemFn, ItemImpl, ReceiverKind, Result, ReturnType,
     Signature, Type, Visibility,
@@ -102,10 +101,10 @@ fn types(signature: &Signature) -> Result<Vec<&Type>> {
     });
     typed
         .map(|type_| match type_ {
-            Type::Reference(reference) => Err(syn::Error::new(type_.span(), owned(reference))),
+            Type::Reference(reference) => Err(syn::Error::new_spanned(type_, owned(reference))),
             Type::ImplTrait(_) => {
                 let message = "a method that others call is not generic: name the type";
-                Err(syn::Error::new(type_.span(), message))
+                Err(syn::Error::new_spanned(type_, message))
             }
             _ => Ok(type_),
         })
