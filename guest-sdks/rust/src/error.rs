@@ -1,6 +1,7 @@
 //! What goes wrong, as a caller of the object sees it.
 
 use http::StatusCode;
+use std::cell::Cell;
 use std::fmt;
 use std::ops::{BitOr, Deref};
 
@@ -15,6 +16,11 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// `anyhow`, into a field that `thiserror` marks with `#[from]`, and into
 /// `Box<dyn std::error::Error + Send + Sync>`. It dereferences to a
 /// `dyn std::error::Error`; it cannot be one, or `?` would not take any error.
+///
+/// On the way back, `?` finds the status, the SQLite code and what [`is_reset`](Error::is_reset)
+/// and the like tell again, wherever in the other error this one is: an error that shows it or
+/// has it among its sources is enough. The name does not survive, it is that of the outer type.
+/// An error that only kept the text has nothing left but that.
 ///
 /// An error that a handler returns goes to the caller with its name and message.
 /// It rolls nothing back and leaves the object as it is. One with a status is an
@@ -46,16 +52,29 @@ pub struct Error(Box<Inner>);
 struct Inner {
     name: String,
     cause: Cause,
+}
+
+/// A message and what it follows from. The outermost one says what callers may conclude, so
+/// that it goes along wherever an error is turned into one of another type.
+#[derive(Clone, Debug, PartialEq)]
+struct Cause {
+    message: String,
+    source: Option<Box<Cause>>,
+    marks: Marks,
+}
+
+/// What callers may conclude beside what they may read.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Marks {
     flags: ErrorFlags,
     status: Option<StatusCode>,
     sqlite_code: Option<i32>,
 }
 
-/// A message and what it follows from.
-#[derive(Clone, Debug, PartialEq)]
-struct Cause {
-    message: String,
-    source: Option<Box<Cause>>,
+thread_local! {
+    /// The marks of the outermost cause that was shown lately. Others' errors hide the type of
+    /// what they hold, anyhow for one, so there is nothing to cast; but they show it.
+    static SHOWN: Cell<Option<Marks>> = const { Cell::new(None) };
 }
 
 impl Error {
@@ -80,13 +99,7 @@ impl Error {
     }
 
     fn of(name: String, cause: Cause) -> Self {
-        Self(Box::new(Inner {
-            name,
-            cause,
-            flags: ErrorFlags::empty(),
-            status: None,
-            sqlite_code: None,
-        }))
+        Self(Box::new(Inner { name, cause }))
     }
 
     /// An error that a handler's caller gets as an answer of this status.
@@ -113,7 +126,7 @@ impl Error {
     /// assert_eq!(error.http_status(), Some(StatusCode::BAD_REQUEST));
     /// ```
     pub fn with_status(mut self, status: StatusCode) -> Self {
-        self.0.status = Some(status);
+        self.0.cause.marks.status = Some(status);
         self
     }
 
@@ -124,7 +137,7 @@ impl Error {
     /// assert_eq!(durable_object::Error::new("no").http_status(), None);
     /// ```
     pub fn http_status(&self) -> Option<StatusCode> {
-        self.0.status
+        self.0.cause.marks.status
     }
 
     /// What was being done when this error came, which becomes its source.
@@ -134,8 +147,12 @@ impl Error {
     /// assert_eq!(error.to_string(), "cannot save");
     /// assert_eq!(format!("{error:#}"), "cannot save: disk full");
     /// ```
+    ///
+    /// Of a `Result` it is `result.map_err(|e| e.context("cannot save"))`: the trait `Context` of
+    /// anyhow does not know this type.
     pub fn context(mut self, message: impl Into<String>) -> Self {
-        let outer = Cause::new(message);
+        let mut outer = Cause::new(message);
+        outer.marks = self.0.cause.marks;
         let source = std::mem::replace(&mut self.0.cause, outer);
         self.0.cause.source = Some(Box::new(source));
         self
@@ -213,21 +230,21 @@ impl Error {
     /// # Ok(()) }).unwrap();
     /// ```
     pub fn sqlite_code(&self) -> Option<i32> {
-        self.0.sqlite_code
+        self.0.cause.marks.sqlite_code
     }
 
     pub(crate) fn sqlite(code: i32, message: String) -> Self {
         let mut error = Self::new(message);
-        error.0.sqlite_code = Some(code);
+        error.0.cause.marks.sqlite_code = Some(code);
         error
     }
 
     pub(crate) fn flags(&self) -> ErrorFlags {
-        self.0.flags
+        self.0.cause.marks.flags
     }
 
     pub(crate) fn with_flags(mut self, flags: ErrorFlags) -> Self {
-        self.0.flags = flags;
+        self.0.cause.marks.flags = flags;
         self
     }
 }
@@ -237,26 +254,58 @@ impl Cause {
         Self {
             message: message.into(),
             source: None,
+            marks: Marks::default(),
         }
     }
 
+    /// What another type's error says, and the marks of a cause that it shows.
     fn of(error: &dyn std::error::Error) -> Self {
-        Self {
-            message: error.to_string(),
-            source: error.source().map(|source| Box::new(Self::of(source))),
-        }
+        let before = SHOWN.take();
+        let mut cause = Self::text_of(error);
+        cause.marks = SHOWN.replace(before).unwrap_or_default();
+        cause
     }
+
+    fn text_of(error: &dyn std::error::Error) -> Self {
+        let mut cause = Self::new(error.to_string());
+        cause.source = error.source().map(|source| Box::new(Self::text_of(source)));
+        cause
+    }
+
+    /// The message and what it follows from, unless the message says so itself.
+    fn in_full(&self) -> String {
+        let message = &self.message;
+        let Some(source) = &self.source else {
+            return message.clone();
+        };
+        let rest = source.in_full();
+        if ends_with_words(message, &rest) {
+            return message.clone();
+        }
+        if ends_with_words(message, &source.message) {
+            return format!("{message}{}", &rest[source.message.len()..]);
+        }
+        format!("{message}: {rest}")
+    }
+}
+
+/// Whether a text ends with these words, as a message does that is written like
+/// `failed: {0}` or `failed ({0})`.
+fn ends_with_words(text: &str, words: &str) -> bool {
+    let bare = |text| str::trim_end_matches(text, |it: char| !it.is_alphanumeric());
+    let before = bare(text).strip_suffix(bare(words));
+    words.is_empty() || before.is_some_and(|before| !before.ends_with(char::is_alphanumeric))
 }
 
 impl fmt::Display for Cause {
     /// The message; with `#`, what it follows from too, unless the message says so.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
-        match &self.source {
-            Some(source) if f.alternate() && !self.message.contains(&source.message) => {
-                write!(f, ": {source:#}")
-            }
-            _ => Ok(()),
+        if self.marks != Marks::default() && SHOWN.get().is_none() {
+            SHOWN.set(Some(self.marks));
+        }
+        match f.alternate() {
+            true => f.write_str(&self.in_full()),
+            false => f.write_str(&self.message),
         }
     }
 }
@@ -320,7 +369,7 @@ fn name_of<E>() -> &'static str {
 }
 
 /// The contract's `error-flags`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ErrorFlags(u8);
 
 #[cfg_attr(

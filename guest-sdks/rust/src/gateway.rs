@@ -12,9 +12,14 @@ use crate::{Request, Response, Result};
 ///
 /// Requests interleave wherever one awaits something of the host, so what changes is kept
 /// in a [`Cell`](std::cell::Cell) or [`RefCell`](std::cell::RefCell), and may be gone at
-/// any time. [`sleep`](crate::sleep), [`fetch`](crate::fetch), [`spawn`](crate::spawn) and
+/// any time. [`sleep`](crate::sleep), [`fetch`](crate::fetch), [`spawn`](crate::spawn),
+/// [`caller`](crate::RequestExt::caller), [`segment`](crate::RequestExt::segment) and
 /// `std::env::var` are there; a gateway that uses what only an object has, such as
 /// [`subpath`](crate::RequestExt::subpath), is refused when it is loaded.
+///
+/// When a request's client leaves before the answer, the handler is dropped where it waits, and
+/// with it the calls whose answers it waits for: an object behind it learns that its caller has
+/// left. What must be done all the same is given to [`spawn`](crate::spawn), which goes on.
 ///
 /// ```
 /// use durable_object::http::{StatusCode, header::AUTHORIZATION};
@@ -78,6 +83,9 @@ use crate::{Request, Response, Result};
 /// ```toml
 /// [gateway]
 /// source = "front"
+///
+/// [classes.room]
+/// source = "rooms"
 /// ```
 #[allow(
     async_fn_in_trait,

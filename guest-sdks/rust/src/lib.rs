@@ -114,23 +114,41 @@ pub use durable_object_macros::FromRow;
 /// configuration; an object of a class that is not listed cannot start:
 ///
 /// ```
-/// # use durable_object::{DurableObject, Request, Response, Result, State};
+/// # use durable_object::{
+/// #     AlarmHandler, AlarmInfo, DurableObject, Message, Request, Response, Result, State,
+/// #     WebSocket, WebSocketHandler,
+/// # };
 /// # struct Counter;
 /// # impl DurableObject for Counter {
 /// #     async fn new(_: State) -> Result<Self> { Ok(Counter) }
 /// #     async fn fetch(&self, _: Request) -> Result<Response> { Ok(Response::default()) }
 /// # }
-/// # type Room = Counter;
+/// # struct Room;
+/// # impl DurableObject for Room {
+/// #     async fn new(_: State) -> Result<Self> { Ok(Room) }
+/// #     async fn fetch(&self, _: Request) -> Result<Response> { Ok(Response::default()) }
+/// # }
+/// # #[durable_object::methods]
+/// # impl Room {}
+/// # impl AlarmHandler for Room {
+/// #     async fn alarm(&self, _: AlarmInfo) -> Result<()> { Ok(()) }
+/// # }
+/// # impl WebSocketHandler for Room {
+/// #     async fn message(&self, _: WebSocket, _: Message) -> Result<()> { Ok(()) }
+/// # }
 /// durable_object::export! {
 ///     "counter" => Counter,
-///     "room" => Room,
+///     "room" => Room: AlarmHandler + CallHandler + WebSocketHandler,
 /// }
 /// # fn main() {}
 /// ```
 pub use durable_object_macros::export;
 /// Implements [`CallHandler`] for a class: each public function of the block may be
 /// called by other objects. Functions may be async or not, return a `Result` or not;
-/// arguments and results are whatever serde makes CBOR of.
+/// arguments and results are whatever serde makes CBOR of. Arguments are owned (`String`, not
+/// `&str`), no function is generic, and none may be called `fetch`, `alarm`, `constructor`,
+/// `dup`, `webSocketMessage`, `webSocketClose` or `webSocketError`. Properties are none of this:
+/// see [`CallHandler`].
 ///
 /// ```
 /// use durable_object::{DurableObject, Request, Response, Result, State, testing::World};
@@ -169,6 +187,34 @@ pub use durable_object_macros::export;
 ///     .unwrap();
 /// # }
 /// ```
+///
+/// ```compile_fail
+/// # struct Adder;
+/// # impl durable_object::DurableObject for Adder {
+/// #     async fn new(_: durable_object::State) -> durable_object::Result<Self> { Ok(Adder) }
+/// #     async fn fetch(&self, _: durable_object::Request) -> durable_object::Result<durable_object::Response> { Ok(Default::default()) }
+/// # }
+/// #[durable_object::methods]
+/// impl Adder {
+///     pub fn dup(&self) -> u64 { // a reserved name
+///         2
+///     }
+/// }
+/// ```
+///
+/// ```compile_fail
+/// # struct Adder;
+/// # impl durable_object::DurableObject for Adder {
+/// #     async fn new(_: durable_object::State) -> durable_object::Result<Self> { Ok(Adder) }
+/// #     async fn fetch(&self, _: durable_object::Request) -> durable_object::Result<durable_object::Response> { Ok(Default::default()) }
+/// # }
+/// #[durable_object::methods]
+/// impl Adder {
+///     pub fn greet(&self, name: &str) -> String { // write String
+///         format!("hello {name}")
+///     }
+/// }
+/// ```
 pub use durable_object_macros::methods;
 pub use error::{Error, Result};
 pub use gateway::{Gateway, Objects};
@@ -180,11 +226,11 @@ pub use rpc::{Arguments, ByteStream, Call, Function, Payload, Reference};
 pub use sql::{Cursor, FromRow, FromValue, Params, Row, Rows, Sql, ToValue, Value};
 pub use state::{Limits, State};
 pub use storage::Storage;
-pub use stub::{Class, Redirects, Stub, fetch, fetch_with};
+pub use stub::{Called, Class, Redirects, Stub, fetch, fetch_with};
 pub use task::{Ended, now, sleep, spawn, timeout};
 pub use transaction::Transaction;
 pub use websocket::{
-    AsksForWebSocket, Close, Handshake, Message, SocketState, WebSocket, WebSockets,
+    AsksForWebSocket, Close, Handshake, Message, SocketState, Tags, WebSocket, WebSockets,
 };
 
 /// An HTTP request. Its URI is absolute, as the client wrote it; text that it did not

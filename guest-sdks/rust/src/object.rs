@@ -13,8 +13,8 @@ use std::time::SystemTime;
 /// together.
 ///
 /// Do not hold a borrow of a `RefCell` across an await: another event may then
-/// find it borrowed and panic. A panic traps: the object is reset, its memory and
-/// its uncommitted writes are gone, and the events in flight fail.
+/// find it borrowed and panic. A panic traps: the object is reset, its memory, its
+/// WebSockets and its uncommitted writes are gone, and the events in flight fail.
 ///
 /// Memory may be lost at any time (a reset, a restart, a long sleep); what was
 /// written to the storage before a response left is not.
@@ -129,7 +129,30 @@ pub trait AlarmHandler: DurableObject {
 /// [`Stub::call`](crate::Stub::call). List it: `export!(MyClass: CallHandler)`. Also
 /// needed by objects that give out a [`Reference`](crate::Reference).
 ///
-/// [`methods`](crate::methods) implements it for the public functions of the class.
+/// [`methods`](crate::methods) implements it for the public functions of the class. It takes an
+/// implementation of one's own to answer what is read as a property, and to know who waits
+/// ([`Call::caller`]).
+///
+/// ```
+/// # use durable_object::{Call, CallHandler, DurableObject, Payload, Request, Response, Result, State};
+/// # struct Board;
+/// # impl DurableObject for Board {
+/// #     async fn new(_: State) -> Result<Self> { Ok(Board) }
+/// #     async fn fetch(&self, _: Request) -> Result<Response> { Ok(Response::default()) }
+/// # }
+/// impl CallHandler for Board {
+///     async fn call(&self, call: Call) -> Result<Payload> {
+///         match call.method() {
+///             "title" if call.is_property() => Payload::of("news"),
+///             "add" => {
+///                 let (a, b): (u64, u64) = call.arguments()?;
+///                 Payload::of(&(a + b))
+///             }
+///             _ => Err(call.no_such_method()),
+///         }
+///     }
+/// }
+/// ```
 #[allow(
     async_fn_in_trait,
     reason = "an object lives on one thread, so no future has to be Send"
@@ -139,8 +162,8 @@ pub trait CallHandler: DurableObject {
     async fn call(&self, call: Call) -> Result<Payload>;
 }
 
-/// A class whose objects have [`WebSockets`](crate::WebSockets). List it:
-/// `export!(MyClass: WebSocketHandler)`.
+/// A class whose objects have [`WebSockets`](crate::WebSockets), with hibernation or without.
+/// List it: `export!(MyClass: WebSocketHandler)`.
 #[allow(
     async_fn_in_trait,
     reason = "an object lives on one thread, so no future has to be Send"

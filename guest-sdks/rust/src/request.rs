@@ -28,7 +28,9 @@ impl Caller {
     }
 
     /// Ends with true as soon as the caller has gone, so that nobody would get the
-    /// answer, and with false once the answer has left whole.
+    /// answer, and with false once the answer has left whole. A caller is gone that has dropped
+    /// the future of its call, a client whose connection is closed, and a
+    /// [`Gateway`](crate::Gateway)'s request whose client is gone.
     pub fn left(&self) -> impl Future<Output = bool> + use<> {
         host::callers::left(self.0)
     }
@@ -38,8 +40,8 @@ impl Caller {
 pub trait RequestExt {
     /// The part of the path that follows the object's name, decoded nowhere and
     /// without a slash before it: `about/us` of `http://host/page/home/about/us`,
-    /// wherever the host's routes put the name. The whole path when the object's name
-    /// or id is not in it.
+    /// wherever the host's routes put the name. The whole path, also without the slash before
+    /// it, when the object's name or id is not in it. For objects alone: a gateway has no name.
     ///
     /// ```
     /// use durable_object::{Body, RequestExt, http};
@@ -51,6 +53,20 @@ pub trait RequestExt {
     /// # Ok(()) }).unwrap();
     /// ```
     fn subpath(&self) -> &str;
+
+    /// A segment of the path, decoded: what stands between two slashes, counted from 0. None
+    /// where there is none, or nothing in it. So does a gateway find the name in a path: as it
+    /// stands there, `%C3%A4` would be a name of six letters.
+    ///
+    /// ```
+    /// use durable_object::{Body, RequestExt, http};
+    ///
+    /// let request = http::Request::get("http://host/room/tea%20%C3%A4/?x").body(Body::empty())?;
+    /// assert_eq!(request.segment(1).as_deref(), Some("tea ä"));
+    /// assert_eq!((request.segment(2), request.segment(3)), (None, None));
+    /// # Ok::<(), durable_object::Error>(())
+    /// ```
+    fn segment(&self, index: usize) -> Option<String>;
 
     /// A parameter of the query, decoded; the first of that name.
     ///
@@ -80,6 +96,13 @@ impl RequestExt for Request {
             host::state::name(),
         );
         below(self.uri().path(), &class, &id, name.as_deref())
+    }
+
+    fn segment(&self, index: usize) -> Option<String> {
+        let path = self.uri().path();
+        let path = path.strip_prefix('/').unwrap_or(path);
+        let segment = path.split('/').nth(index)?;
+        (!segment.is_empty()).then(|| decoded(segment))
     }
 
     fn query(&self, name: &str) -> Option<String> {

@@ -36,6 +36,12 @@ impl Call {
         }
     }
 
+    /// The same call, for whose result somebody waits.
+    #[cfg(all(feature = "testing", not(target_family = "wasm")))]
+    pub(crate) fn by(self, caller: Caller) -> Self {
+        Self { caller, ..self }
+    }
+
     /// The name of the method; empty for a function that is called.
     pub fn method(&self) -> &str {
         &self.method
@@ -46,7 +52,8 @@ impl Call {
         self.arguments.is_none()
     }
 
-    /// Who waits for the result.
+    /// Who waits for the result. A method that [`methods`](crate::methods) exports does not get
+    /// to see this.
     pub fn caller(&self) -> Caller {
         self.caller
     }

@@ -131,8 +131,9 @@ impl State {
         Class { name: name.into() }
     }
 
-    /// Resets the object: discards what is uncommitted, drops the instance and
-    /// answers every event in flight with `reason`, flagged
+    /// Resets the object: discards what is uncommitted, drops the instance, breaks its
+    /// WebSockets (their clients see 1006, its [`close`](crate::WebSocketHandler::close) does
+    /// not run) and answers every event in flight with `reason`, flagged
     /// [`is_reset`](Error::is_reset). Without a reason the message is `Application
     /// called abort() to reset Durable Object.`
     ///

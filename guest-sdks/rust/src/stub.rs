@@ -2,8 +2,12 @@
 
 use crate::host;
 use crate::rpc::Arguments;
-use crate::{Request, Response, Result};
+use crate::{Payload, Request, Response, Result};
 use serde::de::DeserializeOwned;
+use std::fmt;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 /// A class of objects, see [`State::class`](crate::State::class).
 ///
@@ -99,9 +103,24 @@ pub(crate) enum Target {
 /// ```
 impl Stub {
     /// Sends a request, once everything written so far is durable. The call starts
-    /// it, waiting for the answer lets other events run. Any status is an answer;
+    /// it, waiting for the answer lets other events run. Who drops the future gives the call
+    /// up: it is not begun if it still waits for its turn, and else the object learns of it by
+    /// [`Caller::left`](crate::Caller::left). Any status is an answer;
     /// an error of the object comes back flagged
     /// [`is_remote`](crate::Error::is_remote).
+    ///
+    /// The object sees the URI that the request has. One that is passed on keeps the path of
+    /// whom it came to, of which the other object's
+    /// [`subpath`](crate::RequestExt::subpath) finds nothing or too much: give it a path of its
+    /// own, which may be without scheme and host.
+    ///
+    /// ```no_run
+    /// # use durable_object::{Request, Response, Result, State};
+    /// # async fn pass_on(state: State, mut request: Request) -> Result<Response> {
+    /// *request.uri_mut() = "/room/lobby/join".parse()?;
+    /// state.class("room").named("lobby").fetch(request).await
+    /// # }
+    /// ```
     pub fn fetch(&self, request: Request) -> impl Future<Output = Result<Response>> + use<> {
         host::stubs::fetch(&self.class, &self.target, request)
     }
@@ -110,25 +129,53 @@ impl Stub {
     /// [`CallHandler`](crate::CallHandler). Values are whatever serde makes CBOR of, and
     /// [`Function`](crate::Function)s; at most 33,554,432 bytes in either direction.
     ///
-    /// The call starts it, like [`fetch`](Stub::fetch). Fails, flagged
-    /// [`is_remote`](crate::Error::is_remote), with the method's error, and when the
+    /// The call starts it, like [`fetch`](Stub::fetch), and nothing of what it was made of is
+    /// borrowed: `spawn(stub.call::<()>("note", (text,)))` goes on beside the handler. Fails,
+    /// flagged [`is_remote`](crate::Error::is_remote), with the method's error, and when the
     /// result is no `R`.
-    pub fn call<R: DeserializeOwned>(
-        &self,
-        method: &str,
-        arguments: impl Arguments,
-    ) -> impl Future<Output = Result<R>> {
+    pub fn call<R: DeserializeOwned>(&self, method: &str, arguments: impl Arguments) -> Called<R> {
         let answer = arguments
             .into_payload()
             .map(|arguments| host::stubs::call(&self.class, &self.target, method, Some(arguments)));
-        async { answer?.await?.get() }
+        Called::new(async { answer?.await })
     }
 
     /// Reads a property: what an object in JavaScript calls a getter, and one in Rust
-    /// a call without arguments that [`is_property`](crate::Call::is_property).
-    pub fn property<R: DeserializeOwned>(&self, name: &str) -> impl Future<Output = Result<R>> {
-        let answer = host::stubs::call(&self.class, &self.target, name, None);
-        async { answer.await?.get() }
+    /// a call without arguments that [`is_property`](crate::Call::is_property). It takes a
+    /// [`CallHandler`](crate::CallHandler) of one's own to answer that: what
+    /// [`methods`](crate::methods) makes are methods alone.
+    pub fn property<R: DeserializeOwned>(&self, name: &str) -> Called<R> {
+        Called::new(host::stubs::call(&self.class, &self.target, name, None))
+    }
+}
+
+/// The result of a call that has begun, see [`Stub::call`].
+pub struct Called<R> {
+    answer: Pin<Box<dyn Future<Output = Result<Payload>>>>,
+    read_as: PhantomData<fn() -> R>,
+}
+
+impl<R> Called<R> {
+    fn new(answer: impl Future<Output = Result<Payload>> + 'static) -> Self {
+        Self {
+            answer: Box::pin(answer),
+            read_as: PhantomData,
+        }
+    }
+}
+
+impl<R: DeserializeOwned> Future for Called<R> {
+    type Output = Result<R>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<R>> {
+        let answer = self.answer.as_mut().poll(cx);
+        answer.map(|answer| answer?.get())
+    }
+}
+
+impl<R> fmt::Debug for Called<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Called")
     }
 }
 

@@ -25,8 +25,10 @@
 //!   itself, but for a section that fails: that just gives its error.
 //! * SQL knows no UPDATE and DELETE with LIMIT, may call functions that a host refuses,
 //!   and is not stopped when it takes long.
-//! * There are no limits of memory, of the database's size and of a constructor's time,
-//!   the outside world redirects nobody, and nobody's caller leaves.
+//! * There are no limits of memory, of the database's size and of a constructor's time, and
+//!   the outside world redirects nobody.
+//! * An object that the test drives itself has no callers: [`Caller::left`] is false at once.
+//! * The test itself sees an object's error with its causes, where other objects get its text.
 //! * Pieces of a body go out at once, even if what was written before them is undone.
 //! * Alarms of an object that cannot start are tried again six times, not for ever.
 //! * What a socket's event does after its time-out is waited for all the same.

@@ -62,6 +62,7 @@ impl Storage {
     /// use std::time::Duration;
     ///
     /// let storage = state.storage();
+    /// // `async |txn| …`: a closure `|txn| async move { … }` cannot lend `txn` to its future.
     /// let sum = storage.transaction(async |txn| {
     ///     txn.kv().put_as("stock", &1)?;
     ///     sleep(Duration::from_millis(5)).await;

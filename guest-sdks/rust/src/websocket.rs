@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 use std::time::{Duration, SystemTime};
 
 /// All WebSockets of the object: the host keeps connection, tags and attachment
-/// while the object sleeps, and wakes it for a message.
+/// while the object sleeps, and wakes it for a message. A reset breaks them, so that clients see
+/// 1006, and a server that stops closes them with 1012: clients that connect anew are whole again.
 ///
 /// Messages arrive at [`WebSocketHandler::message`](crate::WebSocketHandler::message).
 ///
@@ -69,18 +70,14 @@ impl WebSockets {
     /// Limits: 32,768 sockets; 10 tags of 256 bytes each. Duplicate tags are
     /// merged, the empty tag is allowed. Fails also, with status 426, when the request
     /// asks for no WebSocket.
-    pub fn accept(
-        &self,
-        request: &impl AsksForWebSocket,
-        tags: impl IntoIterator<Item: Into<String>>,
-    ) -> Result<WebSocket> {
-        let tags: Vec<String> = tags.into_iter().map(Into::into).collect();
-        host::accept(token(request)?, &tags).map(WebSocket)
+    pub fn accept(&self, request: &impl AsksForWebSocket, tags: impl Tags) -> Result<WebSocket> {
+        host::accept(token(request)?, &tags.into_tags()).map(WebSocket)
     }
 
     /// [`accept`](Self::accept) without hibernation: the object stays awake while the
     /// socket is open, which has no tags, no attachment and no automatic responses,
-    /// is in no list, and ends with the instance.
+    /// is in no list, and ends with the instance. What happens on it comes to
+    /// [`WebSocketHandler`](crate::WebSocketHandler) all the same, which `export!` has to list.
     pub fn accept_plain(&self, request: &impl AsksForWebSocket) -> Result<WebSocket> {
         host::accept_plain(token(request)?).map(WebSocket)
     }
@@ -88,6 +85,9 @@ impl WebSockets {
     /// Makes a request that is about to be sent ask for a WebSocket. When the answer
     /// has status 101, [`accept`](Self::accept) the handshake; the server that answered
     /// is then the other end.
+    ///
+    /// Addresses outside begin with `http://` or `https://`, not with `ws://`. Sub-protocols are
+    /// the header `sec-websocket-protocol`, on the request and on the answer.
     ///
     /// ```no_run
     /// # durable_object::testing::run(async |state| {
@@ -130,7 +130,8 @@ impl WebSockets {
     }
 
     /// Limits how long one socket event may run, to the millisecond; none ends
-    /// that. At most 604,800,000 ms, a week.
+    /// that. At most 604,800,000 ms, a week. A handler that takes longer goes on, but as work in
+    /// the background, for which no later event of the socket waits; the log says so.
     pub fn set_event_timeout(&self, timeout: Option<Duration>) -> Result<()> {
         // What does not fit is far over the limit, and the host says so.
         let timeout_ms = timeout.map(|timeout| timeout.as_millis().try_into().unwrap_or(u32::MAX));
@@ -151,6 +152,32 @@ fn token(request: &impl AsksForWebSocket) -> Result<u64> {
             "The request does not ask for a WebSocket.",
         )
     })
+}
+
+/// The tags of a WebSocket: a list of texts.
+///
+/// ```compile_fail
+/// # use durable_object::{Request, Result, State};
+/// # fn accept(state: State, request: Request) -> Result<()> {
+/// state.websockets().accept(&request, "member")?; // write ["member"]
+/// # Ok(())
+/// # }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no list of tags",
+    note = "write `[\"tag\"]` for one, `[\"\"; 0]` for none"
+)]
+pub trait Tags {
+    #[doc(hidden)]
+    fn into_tags(self) -> Vec<String>;
+}
+
+// Else the compiler would say why this does not apply, in place of the text above.
+#[diagnostic::do_not_recommend]
+impl<T: IntoIterator<Item: Into<String>>> Tags for T {
+    fn into_tags(self) -> Vec<String> {
+        self.into_iter().map(Into::into).collect()
+    }
 }
 
 /// What a WebSocket may be accepted of: a [`Request`] that came, or a [`Handshake`].
@@ -335,7 +362,8 @@ impl From<Vec<u8>> for Message {
 pub struct Close {
     /// 1005 when the peer gave none, 1006 when the connection broke.
     pub code: u16,
-    /// What the peer said; often empty.
+    /// What the peer said; often empty. With 1006 it is
+    /// `WebSocket disconnected without sending Close frame.`
     pub reason: String,
     /// Whether the peer closed the socket, rather than being gone.
     pub was_clean: bool,

@@ -222,8 +222,12 @@ fn forgotten(class: &Class) -> impl Iterator<Item = TokenStream> + '_ {
         let handler = format_ident!("{}", HANDLERS[index].0);
         let type_ = &class.class;
         let shown = quote!(#type_).to_string();
+        // All that it needs: what is listed already, too.
+        let all = (0..HANDLERS.len()).filter(|it| *it == index || class.handlers.contains(it));
+        let all: Vec<_> = all.map(|it| HANDLERS[it].0).collect();
         let message = format!(
-            "{shown} implements {handler}, which export! does not list; write {shown}: {handler}"
+            "{shown} implements {handler}, which export! does not list; write {shown}: {}",
+            all.join(" + ")
         );
         quote! {
             const _: () = {

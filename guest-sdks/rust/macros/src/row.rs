@@ -1,7 +1,8 @@
 //! `#[derive(FromRow)]`: one column for each field, by its name.
 
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
 use syn::{Data, DeriveInput, Field, Fields, LitStr, Result};
 
 pub fn expand(input: DeriveInput) -> Result<TokenStream> {
@@ -47,9 +48,11 @@ fn read(field: &Field) -> Result<TokenStream> {
             Ok(())
         })?;
     }
+    // A type that cannot be read is told of where the field stands.
+    let span = field.ty.span().resolved_at(Span::call_site());
     let take = match is_json {
-        true => quote! { row.take_json(#column)? },
-        false => quote! { row.take(#column)? },
+        true => quote_spanned! { span=> row.take_json(#column)? },
+        false => quote_spanned! { span=> row.take(#column)? },
     };
     Ok(match has_default {
         true => quote! {

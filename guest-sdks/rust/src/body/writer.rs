@@ -4,7 +4,7 @@ use crate::host::ByteWriter;
 use crate::{Error, Result};
 use bytes::Bytes;
 
-/// Writes the body that [`Body::channel`] gave. Dropping it breaks the body off,
+/// Writes the body that [`Body::channel`](crate::Body::channel) gave. Dropping it breaks the body off,
 /// unless it was finished.
 ///
 /// ```

@@ -2,11 +2,13 @@
 
 use crate::rpc::{Call, Payload};
 use crate::{
-    AlarmHandler, AlarmInfo, CallHandler, Close, DurableObject, Error, Gateway, Message, Objects,
-    Request, Response, Result, State, WebSocket, WebSocketHandler,
+    AlarmHandler, AlarmInfo, CallHandler, Caller, Close, DurableObject, Error, Gateway, Message,
+    Objects, Request, RequestExt, Response, Result, State, WebSocket, WebSocketHandler,
 };
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::task::Poll;
 
 pub type Pending<T> = Pin<Box<dyn Future<Output = Result<T>>>>;
 
@@ -34,12 +36,37 @@ pub fn front<G: Gateway>() -> Result<Rc<dyn Front>> {
     impl<G: Gateway> Front for Made<G> {
         fn fetch(self: Rc<Self>, request: Request) -> Pending<Response> {
             Box::pin(async move {
-                let answered = self.0.fetch(request).await;
+                let caller = request.caller();
+                let answered = while_wanted(caller, self.0.fetch(request)).await;
                 answered.or_else(crate::response::of_error)
             })
         }
     }
     Ok(Rc::new(Made(G::new(Objects { _made_by_host: () })?)))
+}
+
+/// Drops the work once its caller has left. So does what the work waits for hear of it, such
+/// as an object that answers in its place.
+async fn while_wanted<T>(caller: Caller, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let mut work = pin!(work);
+    // Asked for only by work that waits: a host that is not asked need not watch.
+    let mut left = None;
+    poll_fn(|cx| {
+        if let Poll::Ready(done) = work.as_mut().poll(cx) {
+            return Poll::Ready(done);
+        }
+        let left = left.get_or_insert_with(|| Some(Box::pin(caller.left())));
+        match left.as_mut().map(|left| left.as_mut().poll(cx)) {
+            // Nobody gets to see it.
+            Some(Poll::Ready(true)) => Poll::Ready(Err(Error::new("The client has left."))),
+            Some(Poll::Ready(false)) => {
+                *left = None;
+                Poll::Pending
+            }
+            _ => Poll::Pending,
+        }
+    })
+    .await
 }
 
 /// An object that is being constructed.

@@ -5,6 +5,7 @@
 //! every future of an object is polled within its [`Space`].
 
 pub mod alarms;
+pub mod callers;
 pub mod calls;
 mod errors;
 mod functions;
@@ -26,7 +27,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::future::ready;
 
-pub use calls::{callers, outbound, stubs};
+pub use calls::{outbound, stubs};
 pub use pipe::{ByteReader, ByteWriter, pipe};
 pub use references::passed_on;
 pub use sockets as websockets;

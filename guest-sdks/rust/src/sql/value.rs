@@ -92,6 +92,10 @@ impl<T: Clone + Into<Value>> From<&T> for Value {
 /// let error = u8::from_value(Value::Integer(300)).unwrap_err();
 /// assert_eq!(error.message(), "300 does not fit into u8");
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "no column can be read as `{Self}`",
+    note = "implement `FromValue` for it, or read JSON with `#[row(json)]`"
+)]
 pub trait FromValue: Sized {
     /// Converts the value, or says why not.
     fn from_value(value: Value) -> Result<Self>;

@@ -3,6 +3,7 @@
 use super::{Client, alarm, executor};
 use crate::export::{Exported, Front, Happened, Object, Started, WebSocketEvent, front, start};
 use crate::host::memory::alarms::Alarm;
+use crate::host::memory::callers::{self, Departure};
 use crate::host::memory::calls::called;
 use crate::host::memory::{Ended, Event, Space, alarms, passed_on, rules, sockets, stubs};
 use crate::rpc::{Arguments, Call, Payload};
@@ -13,9 +14,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<World>>> = const { RefCell::new(None) };
@@ -27,6 +28,9 @@ type Outside = Rc<dyn Fn(Request) -> Pin<Box<dyn Future<Output = Result<Response
 /// Objects of the classes that a test names, in memory: they call each other, their
 /// alarms run when the time comes, and their WebSockets have [`Client`]s that the test
 /// plays. Time is virtual: a [`sleep`](crate::sleep) of the test moves it at once.
+///
+/// `std::env::var` reads the environment of the test's process, the same for all classes:
+/// `MODE=live cargo test`. To try several values, test a function that takes the value.
 ///
 /// ```
 /// use durable_object::{
@@ -135,7 +139,8 @@ impl World {
         self
     }
 
-    /// Answers the requests that objects send to the outside world.
+    /// Answers the requests that objects send to the outside world. One may ask for a
+    /// WebSocket, but there is nobody to play that server: no answer connects it.
     pub fn outside<F>(mut self, answer: impl Fn(Request) -> F + 'static) -> Self
     where
         F: Future<Output = Result<Response>> + 'static,
@@ -174,13 +179,16 @@ impl World {
         object.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Sends a request to the [`Gateway`], as clients do. The call starts it.
+    /// Sends a request to the [`Gateway`], as clients do. The call starts it; who drops the
+    /// answer, for example by a [`timeout`](crate::timeout), is a client that leaves.
     pub fn fetch(&self, request: Request) -> impl Future<Output = Result<Response>> + use<> {
-        let answer = self.front().map(|front| begun(front.fetch(request)));
+        let answer = self.front().map(|front| {
+            begun(move |departure| asked(departure, request, move |it| front.fetch(it)))
+        });
         async { answer?.await }
     }
 
-    /// Opens a WebSocket through the gateway. Fails with the answer when that is not 101.
+    /// Opens a WebSocket through the gateway. Fails as [`InMemory::connect`] does.
     pub async fn connect(&self, url: &str) -> Result<Client> {
         let (request, client) = super::web_socket(url);
         connected(self.fetch(request).await?, client).await
@@ -249,9 +257,11 @@ impl fmt::Debug for World {
 }
 
 impl InMemory {
-    /// Sends a request. The call starts it.
+    /// Sends a request. The call starts it; who drops the answer is a caller that leaves.
     pub fn fetch(&self, request: Request) -> impl Future<Output = Result<Response>> + use<> {
-        event(&self.0, |object| object.fetch(request))
+        event(&self.0, |object, departure| {
+            asked(departure, request, |it| object.fetch(it))
+        })
     }
 
     /// Sends a GET for a path below the object's name.
@@ -266,7 +276,8 @@ impl InMemory {
         self.fetch(request).await
     }
 
-    /// Opens a WebSocket. Fails with the object's answer when that is not 101.
+    /// Opens a WebSocket. Fails with the object's answer when that is not 101: the body is the
+    /// error's message, the status its [`http_status`](crate::Error::http_status).
     pub async fn connect(&self, path: &str) -> Result<Client> {
         let (request, client) = super::web_socket(&self.url(path));
         connected(self.fetch(request).await?, client).await
@@ -282,8 +293,16 @@ impl InMemory {
         self.call(call).await?.get()
     }
 
+    /// Reads a property, see [`Stub::property`](crate::Stub::property).
+    pub async fn property<R: DeserializeOwned>(&self, name: &str) -> Result<R> {
+        self.call(called(name, None)?).await?.get()
+    }
+
     pub(crate) fn call(&self, call: Call) -> impl Future<Output = Result<Payload>> + use<> {
-        let answer = event(&self.0, |object| object.call(call));
+        let answer = event(&self.0, |object, departure| {
+            let called = object.call(call.by(departure.caller()));
+            watched(departure, called)
+        });
         let space = self.0.clone();
         async move {
             let answer = answer.await?;
@@ -292,8 +311,9 @@ impl InMemory {
         }
     }
 
-    /// Ends the instance, as sleep, a reset or a restart of the host does: memory is
-    /// gone, storage and sockets stay.
+    /// Ends the instance, as a long sleep does: memory is gone, storage and sockets stay. A
+    /// reset, by a panic or [`abort`](crate::State::abort), breaks the sockets on top of that,
+    /// and the end of a host's process closes them.
     pub fn restart(&self) {
         self.0.leave_memory();
     }
@@ -312,7 +332,7 @@ impl InMemory {
     fn url(&self, path: &str) -> String {
         let space = &self.0;
         let name = match &space.name {
-            Some(name) => name.bytes().map(|byte| format!("%{byte:02X}")).collect(),
+            Some(name) => encoded(name),
             None => format!("id:{}", space.id),
         };
         format!(
@@ -329,6 +349,16 @@ impl fmt::Debug for InMemory {
     }
 }
 
+/// A name as a segment of a path.
+fn encoded(name: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    name.bytes().map(byte).collect()
+}
+
 async fn connected(answer: Response, client: Client) -> Result<Client> {
     if answer.status() != http::StatusCode::SWITCHING_PROTOCOLS {
         let status = answer.status();
@@ -343,45 +373,136 @@ fn event<T: 'static, H, F>(
     handle: H,
 ) -> impl Future<Output = Result<T>> + use<T, H, F>
 where
-    H: FnOnce(Rc<dyn Object>) -> F + 'static,
+    H: FnOnce(Rc<dyn Object>, Rc<Departure>) -> F + 'static,
     F: Future<Output = Result<T>> + 'static,
 {
-    let of = space.clone();
-    let handled = async move { handle(instance(&of).await?).await };
-    begun(Event::new(space, handled))
+    let space = space.clone();
+    begun(move |departure| {
+        let of = space.clone();
+        let handled = async move { handle(instance(&of).await?, departure).await };
+        Event::new(&space, handled)
+    })
 }
 
-/// Runs a future in a task of its own, and gives its result.
-pub fn begun<T: 'static, F>(work: F) -> impl Future<Output = Result<T>> + use<T, F>
+/// Has a request answered, whose caller this is.
+fn asked<F>(
+    departure: Rc<Departure>,
+    mut request: Request,
+    answer: impl FnOnce(Request) -> F,
+) -> impl Future<Output = Result<Response>>
+where
+    F: Future<Output = Result<Response>>,
+{
+    request.extensions_mut().insert(departure.caller());
+    watched(departure, answer(request))
+}
+
+/// What streams in the answer tells the caller's departure.
+pub async fn watched<T: Streams>(
+    departure: Rc<Departure>,
+    answer: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let answer = answer.await?;
+    answer.each(&mut |body| departure.watch(body));
+    Ok(answer)
+}
+
+/// An answer with bodies in it.
+pub trait Streams {
+    fn each(&self, look: &mut dyn FnMut(&Body));
+}
+
+impl Streams for Response {
+    fn each(&self, look: &mut dyn FnMut(&Body)) {
+        look(self.body());
+    }
+}
+
+impl Streams for Payload {
+    fn each(&self, look: &mut dyn FnMut(&Body)) {
+        self.beside.streams.iter().flatten().for_each(look);
+    }
+}
+
+/// Runs a future in a task of its own, and gives its result. It goes on when nobody waits
+/// for that any more.
+pub fn begun<T: 'static, F, W>(work: W) -> impl Future<Output = Result<T>> + use<T, F, W>
 where
     F: Future<Output = Result<T>> + 'static,
+    W: FnOnce(Rc<Departure>) -> F,
 {
     let (promise, answer) = promise();
+    let work = work(promise.0.departure.clone());
     executor::spawn(async move { promise.keep(work.await) });
     answer
 }
 
 /// Where an answer will be given.
-pub struct Promise<T>(Rc<RefCell<(Option<T>, Option<Waker>)>>);
+pub struct Promise<T>(Rc<Promised<T>>);
+
+struct Promised<T> {
+    answer: RefCell<(Option<T>, Option<Waker>)>,
+    is_taken: Cell<bool>,
+    /// Of whoever waits for the answer.
+    departure: Rc<Departure>,
+}
+
+/// Who waits for the answer; leaves when dropped.
+struct Waiting<T>(Rc<Promised<T>>);
 
 /// A promise, and the future that ends when it is kept.
 pub fn promise<T>() -> (Promise<T>, impl Future<Output = T> + use<T>) {
-    let promise = Promise(Rc::new(RefCell::new((None, None))));
-    let answer = promise.0.clone();
-    let answered = poll_fn(move |cx| {
-        let mut answer = answer.borrow_mut();
-        answer.1 = Some(cx.waker().clone());
-        answer.0.take().map_or(Poll::Pending, Poll::Ready)
+    let promised = Rc::new(Promised {
+        answer: RefCell::new((None, None)),
+        is_taken: Cell::default(),
+        departure: Departure::new(),
     });
-    (promise, answered)
+    let waiting = Waiting(promised.clone());
+    let answered = poll_fn(move |cx| waiting.poll(cx));
+    (Promise(promised), answered)
+}
+
+impl<T> Waiting<T> {
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<T> {
+        let mut answer = self.0.answer.borrow_mut();
+        answer.1 = Some(cx.waker().clone());
+        let Some(taken) = answer.0.take() else {
+            return Poll::Pending;
+        };
+        self.0.is_taken.set(true);
+        Poll::Ready(taken)
+    }
+}
+
+impl<T> Drop for Waiting<T> {
+    fn drop(&mut self) {
+        if !self.0.is_taken.get() {
+            self.0.departure.decide(true);
+        }
+    }
 }
 
 impl<T> Promise<T> {
     pub fn keep(self, value: T) {
-        let mut answer = self.0.borrow_mut();
+        let mut answer = self.0.answer.borrow_mut();
         answer.0 = Some(value);
         if let Some(waker) = answer.1.take() {
             waker.wake();
+        }
+        drop(answer);
+        self.0.departure.answered();
+    }
+
+    /// Keeps it by this work, which is dropped when nobody waits any more.
+    pub async fn keep_by(self, work: impl Future<Output = T>) {
+        let mut left = pin!(callers::left(self.0.departure.caller().0));
+        let mut work = pin!(work);
+        let done = poll_fn(|cx| match left.as_mut().poll(cx) {
+            Poll::Ready(true) => Poll::Ready(None),
+            _ => work.as_mut().poll(cx).map(Some),
+        });
+        if let Some(value) = done.await {
+            self.keep(value);
         }
     }
 }
@@ -425,7 +546,7 @@ pub fn alarm(
     run: &Rc<Cell<Option<Alarm>>>,
 ) -> impl Future<Output = Result<()>> + use<> {
     let (of, run) = (space.clone(), run.clone());
-    event(space, async move |object| {
+    event(space, async move |object, _| {
         let Some(due) = alarms::begin(&of)? else {
             return Ok(());
         };
@@ -441,7 +562,7 @@ pub fn alarm(
 /// Something happened on a socket. An error of the handler is printed.
 pub fn web_socket(space: &Rc<Space>, socket: WebSocket, what: Happened) {
     let is_end = !matches!(what, Happened::Message(_));
-    let handled = event(space, move |object| {
+    let handled = event(space, move |object, _| {
         object.web_socket(WebSocketEvent { socket, what })
     });
     let of = space.clone();

@@ -1,35 +1,27 @@
 //! Other objects and the outside world, as far as the test has set them up.
 
+use super::errors::seen_from_outside;
 use super::{Space, passed_on, rules};
 use crate::rpc::{Call, Payload};
 use crate::stub::Target;
 use crate::testing::executor;
 use crate::testing::world::{World, promise};
 use crate::{Caller, Error, Request, Response, Result};
-use std::future::ready;
 
-/// Begins something elsewhere, once what the running object wrote so far is kept.
+/// Begins something elsewhere, once what the running object wrote so far is kept. It is given
+/// up when the answer is dropped.
 pub fn sent<T: 'static, B, F>(begin: B) -> impl Future<Output = Result<T>> + use<T, B, F>
 where
     B: FnOnce() -> F + 'static,
     F: Future<Output = Result<T>> + 'static,
 {
     let (promise, answer) = promise();
-    let send = move || executor::spawn(async move { promise.keep(begin().await) });
+    let send = move || executor::spawn(promise.keep_by(async { begin().await }));
     match Space::of_running() {
         Some(space) => space.say(false, send),
         None => send(),
     }
     answer
-}
-
-pub mod callers {
-    use super::*;
-
-    /// Nobody leaves in a test.
-    pub fn left(_: u64) -> impl Future<Output = bool> + use<> {
-        ready(false)
-    }
 }
 
 pub mod stubs {
@@ -79,7 +71,7 @@ pub mod stubs {
     ) -> impl Future<Output = Result<Response>> + use<> {
         let object = World::current().and_then(|world| world.object(class, target));
         let answer = object.map(|object| sent(move || object.fetch(request)));
-        async { answer?.await.map_err(remote) }
+        async { answer?.await.map_err(seen_from_outside) }
     }
 
     pub fn call(
@@ -93,14 +85,10 @@ pub mod stubs {
         let answer = object
             .and_then(|object| Ok((object, call?)))
             .map(|(object, call)| sent(move || object.call(call)));
-        async { answer?.await.map_err(remote) }
+        async { answer?.await.map_err(seen_from_outside) }
     }
 
     pub use crate::host::memory::references::{call as call_reference, release};
-
-    fn remote(error: Error) -> Error {
-        error.with_flags(crate::error::ErrorFlags::REMOTE)
-    }
 }
 
 /// A call by whoever runs, if a host would let it through.

@@ -1,7 +1,18 @@
-//! How errors of SQLite read: as a host words them.
+//! How errors read: as a host words those of SQLite, and hands on those of objects.
 
 use crate::Error;
+use crate::error::ErrorFlags;
 use rusqlite::ffi;
+
+/// An object's error as its caller gets it: what follows from what is text, and no more.
+pub fn seen_from_outside(error: Error) -> Error {
+    let flags = error.flags() | ErrorFlags::REMOTE;
+    let seen = Error::named(error.name(), format!("{error:#}")).with_flags(flags);
+    match error.http_status() {
+        Some(status) => seen.with_status(status),
+        None => seen,
+    }
+}
 
 /// `message[ at offset N]: SQLITE_X[ (extended: SQLITE_X_Y)]`
 pub fn sqlite(error: rusqlite::Error) -> Error {

@@ -1,5 +1,6 @@
 //! A body between two futures.
 
+use super::callers::Departure;
 use crate::Result;
 use crate::body::broken_off;
 use std::cell::RefCell;
@@ -14,6 +15,8 @@ struct Pipe {
     /// How the body ended.
     end: Option<Result<()>>,
     reader_is_gone: bool,
+    /// Whose answer it is, or is a part of.
+    of: Vec<Rc<Departure>>,
     /// Who waits for a change.
     waiting: Vec<Waker>,
 }
@@ -39,6 +42,13 @@ impl Pipe {
     fn wake(&mut self) {
         self.waiting.drain(..).for_each(Waker::wake);
     }
+
+    /// The reader has come to the end, or left before.
+    fn left(&mut self, reader_has_left: bool) {
+        for departure in std::mem::take(&mut self.of) {
+            departure.decide(reader_has_left);
+        }
+    }
 }
 
 /// The reading end of a body.
@@ -63,10 +73,18 @@ impl ByteReader {
                 pipe.replace(Some(rest).filter(|rest| !rest.is_empty()));
                 Poll::Ready(Some(chunk))
             }
-            None if pipe.end.is_some() => Poll::Ready(None),
+            None if pipe.end.is_some() => {
+                pipe.left(false);
+                Poll::Ready(None)
+            }
             None => Poll::Pending,
         })
         .await
+    }
+
+    /// Has the departure hear how the reading ends.
+    pub fn tell_end_to(&self, departure: Rc<Departure>) {
+        self.0.borrow_mut().of.push(departure);
     }
 
     /// Whether the last bytes were the body's end.
@@ -80,6 +98,7 @@ impl Drop for ByteReader {
     fn drop(&mut self) {
         let mut pipe = self.0.borrow_mut();
         pipe.reader_is_gone = true;
+        pipe.left(true);
         pipe.wake();
     }
 }

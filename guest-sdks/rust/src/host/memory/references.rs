@@ -4,10 +4,11 @@
 //! called where it came from, and ends with the instance that gave it out.
 
 use super::calls::{called, sent};
+use super::errors::seen_from_outside;
 use super::{Event, Space, rules};
 use crate::Result;
 use crate::rpc::{Call, Held, Payload, Theirs, call_mine, release_mine};
-use crate::testing::world::begun;
+use crate::testing::world::{begun, watched};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
@@ -64,7 +65,7 @@ pub fn call(
     let answer = call
         .and_then(|call| Ok((call, by.ok_or_else(rules::reference_is_gone)?)))
         .map(|(call, by)| sent(move || answered(number, by, call)));
-    async { answer?.await }
+    async { answer?.await.map_err(seen_from_outside) }
 }
 
 async fn answered(number: u64, by: Option<Giver>, call: Call) -> Result<Payload> {
@@ -73,7 +74,11 @@ async fn answered(number: u64, by: Option<Giver>, call: Call) -> Result<Payload>
     };
     let space = giver.space.upgrade().filter(|it| it.life() == giver.life);
     let space = space.ok_or_else(rules::reference_is_gone)?;
-    let answer = begun(Event::new(&space, call_mine(number, call))).await?;
+    let answer = begun(|departure| {
+        let called = call_mine(number, call.by(departure.caller()));
+        Event::new(&space, watched(departure, called))
+    });
+    let answer = answer.await?;
     rules::payload(&answer)?;
     Ok(passed_on(answer, Some(&space)))
 }

@@ -112,7 +112,8 @@ impl Space {
     /// The object whose code runs.
     pub fn current() -> Rc<Self> {
         Self::of_running().expect(
-            "this needs a host: call it inside durable_object::testing::run, or build a component",
+            "only an object has this: a gateway has no subpath and no storage, and a test calls \
+             it inside of durable_object::testing::run",
         )
     }
 
