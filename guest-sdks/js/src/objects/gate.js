@@ -1,20 +1,23 @@
 // What must wait while a section is open?
 //
-// A section is the work of blockConcurrencyWhile(), or a transaction. The host holds back the
-// other events, from the call on. But the event that calls goes on too, and code of another event
-// that was woken in it, where the host cannot tell what is inside and what beside. So a section
-// runs its work when everything has run that follows from the call without a wait: from then
-// on, what was begun before is not delivered before its end.
-//
-// Sections that are begun beside each other run one after the other. One that is begun while
-// another runs lies in it, and ends before it.
+// The host holds back the other events, see `section.js`. But code of another event that was
+// woken in the event that opens the section goes on there, where the host cannot tell the two
+// apart. So what was begun before the section is not delivered before its end, as at the host.
 
-import * as state from "durable:object/state@0.1.0";
-
-const line = []; // of those that lie in no other, the first of which runs or is about to
-const open = []; // those that run, from the outermost to the innermost
-let newest = 0;
+const open = []; // sections that run, from the outermost to the innermost
 let waiting = [];
+
+export const innermost = () => open.at(-1);
+
+// A section runs from now on; each has a greater number than those before.
+export const enter = (section) => open.push(section);
+
+// The innermost has ended. `next` is done before anything goes on that waited for it.
+export function leave(next) {
+  open.pop();
+  next();
+  for (const go of waiting.splice(0)) go();
+}
 
 // When something is begun; see `admitted`.
 export const stamp = () => open.at(-1)?.number ?? 0;
@@ -26,63 +29,4 @@ export const isHeld = (begun) => open.length > 0 && open.at(-1).number > begun;
 // Ends when what was begun then may go on.
 export async function admitted(begun) {
   while (isHeld(begun)) await new Promise((go) => waiting.push(go));
-}
-
-// The value of `work`, which gets a function that waits for all that lies in the section.
-// `fail` says with which outcome for the host it ends on an error.
-export function inSection(work, fail) {
-  const beside = open.at(-1)?.lying ?? line;
-  const isFirst = beside.length === 0;
-  const section = {
-    work,
-    fail,
-    held: isFirst ? state.beginBlockConcurrency() : null,
-    begun: stamp(),
-    number: 0,
-    beside,
-    lying: [],
-    isEnded: Promise.withResolvers(),
-    result: Promise.withResolvers(),
-  };
-  beside.push(section);
-  if (isFirst) endOfBreath().then(() => run(section));
-  return section.result.promise;
-}
-
-async function run(section) {
-  section.held ??= state.beginBlockConcurrency();
-  section.number = ++newest;
-  open.push(section);
-  let outcome = { tag: "ok" };
-  let settle;
-  try {
-    const value = await section.work(() => alone(section));
-    settle = () => section.result.resolve(value);
-  } catch (error) {
-    outcome = section.fail(error);
-    settle = () => section.result.reject(error);
-  }
-  await alone(section);
-  open.pop();
-  state.endBlockConcurrency(section.held, outcome);
-  section.beside.shift();
-  section.isEnded.resolve();
-  // The next one comes before all that waited for this one.
-  if (section.beside.length > 0) run(section.beside[0]);
-  for (const go of waiting.splice(0)) go();
-  if (isHeld(section.begun)) await admitted(section.begun);
-  settle();
-}
-
-// Ends when nothing lies in the section any more.
-async function alone(section) {
-  while (section.lying.length > 0) await section.lying.at(-1).isEnded.promise;
-}
-
-// Ends when everything has run that waits for nothing: what is read from a stream comes after it.
-function endOfBreath() {
-  const { readable, writable } = wit.Stream(wit.Stream.U8);
-  const ended = readable.read(1).then(() => readable.drop());
-  writable.write(new Uint8Array(1)).then(() => writable.drop());
-  return ended;
 }

@@ -4,7 +4,7 @@ import * as state from "durable:object/state@0.1.0";
 import * as sockets from "durable:object/websockets@0.1.0";
 import { runInBackground } from "./background.js";
 import { asking, report, wireError } from "./errors.js";
-import { inSection } from "./gate.js";
+import { inSection } from "./section.js";
 import { DurableObjectId } from "./id.js";
 import { DurableObjectStorage } from "./storage.js";
 import { WebSocket, WebSocketRequestResponsePair } from "./websocket.js";

@@ -1,10 +1,10 @@
 // Which transaction lies in which, and how does each of them end?
 //
-// A transaction is a section too, see the gate: what is done beside it is not done in it.
+// A transaction is a section too: what is done beside it is not done in it.
 
 import * as transactions from "durable:object/transactions@0.1.0";
 import { storing } from "./errors.js";
-import { inSection } from "./gate.js";
+import { inSection } from "./section.js";
 import { Entries } from "./kv.js";
 import { beginSection, endSection } from "./undone.js";
 
