@@ -2,6 +2,7 @@
 //! says, as a configuration: its Worker's classes, and the Worker itself as their
 //! gateway.
 
+mod assets;
 mod bindings;
 mod compatibility;
 mod document;
@@ -205,7 +206,7 @@ impl<'a> Reader<'a> {
         let history = self.history(folder, &bound)?;
         self.missing(&mut bindings, &mut notes)?;
         let environment = self.environment(folder, asked, &mut bindings, &mut notes)?;
-        let assets = self.assets(folder, &mut bindings, &mut notes)?;
+        let assets = self.assets(folder, asked, &mut bindings, &mut notes)?;
         self.tell_unknown(&mut notes);
         notes.extend(history.begun_anew.iter().map(|(class, place)| {
             format!(
