@@ -57,7 +57,7 @@ fn read(named: Option<&Path>, environment: Option<&str>) -> Result<Config> {
         return Ok(wrangler::read(&file, &asked)?);
     }
     no_environment(environment, &file)?;
-    Ok(Config::read(&file)?)
+    Ok(Config::read(&file, false)?)
 }
 
 /// Only a wrangler file has environments.

@@ -123,3 +123,33 @@ async fn slow_static_files_are_asked_for_as_everything_is() {
         assert_eq!(abide.get(path).await.ok(), "<p>the page</p>", "{path}");
     }
 }
+
+#[tokio::test]
+async fn slow_static_files_and_all_else_of_a_project_are_served_by_an_abide_toml_beside_it() {
+    let dev = project("\"directory\": \".\", \"binding\": \"ASSETS\"");
+    dev.write("w/page.html", "<p>the page</p>");
+    dev.write("w/.dev.vars", "SECRET=from a file\n");
+    dev.write(
+        "w/abide.toml",
+        "[classes.Room]\nsource = \".\"\nenv = { MORE = \"said\" }\n\n[gateway]\nsource = \".\"\n\
+         env = { MODE = \"test\", MORE = \"too\" }\n",
+    );
+    let abide = dev.worker("w", &[]);
+    abide.says("holds the project itself").await;
+    abide.says("nobody gets what is in it").await;
+    assert_eq!(abide.get("/page").await.ok(), "<p>the page</p>");
+    assert_eq!(abide.get("/asset").await.ok(), "<p>the page</p>");
+    let expected = r#"["test",3,"too","from a file"]"#;
+    assert_eq!(abide.get("/env").await.ok(), expected);
+    let own = [
+        "/.dev.vars",
+        "/wrangler.jsonc",
+        "/abide.toml",
+        "/abide-data/classes.toml",
+    ];
+    for (number, path) in own.iter().enumerate() {
+        let expected = format!("visit {} of {path}", number + 1);
+        assert_eq!(abide.get(path).await.ok(), expected);
+    }
+    assert!(dev.path("w/abide-data/classes.toml").is_file());
+}
