@@ -119,6 +119,7 @@ pub fn add_type(headers: &mut HeaderMap, file: &str) {
 /// As at Cloudflare, where text alone has a charset.
 fn content_type(file: &str) -> Option<HeaderValue> {
     let of_cloudflare = match Path::new(file).extension()?.to_str()? {
+        "ico" => Some("image/vnd.microsoft.icon"),
         "mjs" => Some("text/javascript; charset=utf-8"),
         "map" => Some("application/json"),
         "ts" => Some("video/mp2t"),
@@ -166,6 +167,7 @@ mod tests {
             ("a.css", "text/css; charset=utf-8"),
             ("a.js", "text/javascript; charset=utf-8"),
             ("a.mjs", "text/javascript; charset=utf-8"),
+            ("a.ico", "image/vnd.microsoft.icon"),
             ("a.json", "application/json"),
             ("a.map", "application/json"),
             ("a.ts", "video/mp2t"),

@@ -44,7 +44,7 @@ impl Assets {
             html => find_html(path, html, &there),
         };
         found.or_else(|| match is_page {
-            true => self.instead(path, &there),
+            true => self.instead(path, there),
             false => None,
         })
     }

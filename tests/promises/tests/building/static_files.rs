@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use promises::{Connection, Development, Protocol, whole};
 
+use crate::answers;
+
 const INDEX: &str = r#"
 import { DurableObject } from "cloudflare:workers";
 export class Room extends DurableObject {
@@ -152,4 +154,12 @@ async fn slow_static_files_and_all_else_of_a_project_are_served_by_an_abide_toml
         assert_eq!(abide.get(path).await.ok(), expected);
     }
     assert!(dev.path("w/abide-data/classes.toml").is_file());
+
+    // Both files may change.
+    let wrangler = std::fs::read_to_string(dev.path("w/wrangler.jsonc")).expect("it is there");
+    dev.write(
+        "w/wrangler.jsonc",
+        wrangler.replace("\"MAX\": 3", "\"MAX\": 4"),
+    );
+    answers(&abide, "/env", r#"["test",4,"too","from a file"]"#).await;
 }
