@@ -151,17 +151,28 @@ impl Assets {
     pub async fn answer(&self, wanted: Wanted) -> Option<Answer> {
         let (assets, wanted) = (self.clone(), Arc::new(wanted));
         let asked = wanted.clone();
-        let looked = in_turn(move || assets.look(&asked));
-        let mut answer = match looked.await?? {
-            Looked::Answer(answer) => answer,
-            Looked::Unmarked(source, file) => {
-                let (source, mark) = source.find_mark().await?;
-                file.answer(source, mark, &wanted)?
-            }
+        let looked = in_turn(move || match assets.look(&asked)? {
+            Looked::Answer(answer) => Some(Looked::Answer(assets.ruled(answer, &asked))),
+            unmarked => Some(unmarked),
+        });
+        let (source, file) = match looked.await?? {
+            Looked::Answer(answer) => return Some(answer),
+            Looked::Unmarked(source, file) => (source, file),
         };
+        let (source, mark) = source.find_mark().await?;
+        let assets = self.clone();
+        in_turn(move || {
+            let answer = file.answer(source, mark, &wanted)?;
+            Some(assets.ruled(answer, &wanted))
+        })
+        .await?
+    }
+
+    /// With the headers that rules say. They may be many, and the path long.
+    fn ruled(&self, mut answer: Answer, wanted: &Wanted) -> Answer {
         let (host, path) = (&wanted.host, &wanted.path);
         self.rules.change(&mut answer.headers, host, path);
-        Some(answer)
+        answer
     }
 
     fn look(&self, wanted: &Wanted) -> Option<Looked> {
