@@ -5,6 +5,7 @@ mod classes;
 mod environment;
 mod migrations;
 mod origin;
+mod projects;
 mod server;
 pub mod wrangler;
 
@@ -17,10 +18,11 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use self::classes::{ClassTable, LimitsTable, Reading};
-use self::environment::Process;
 use self::migrations::MigrationTable;
 use self::origin::Origin;
+use self::projects::Projects;
 use self::server::{ServerTable, TlsTable};
+use self::wrangler::Asked;
 use crate::instance::component::World;
 use crate::limits::{Limits, ServerLimits};
 use crate::outbound::assets::Assets;
@@ -147,10 +149,16 @@ fn text_and_folder(file: &Path) -> Result<(String, &Path), ConfigError> {
 }
 
 impl Config {
-    /// Reads `file`; paths in it are relative to its folder.
-    pub fn read(file: &Path) -> Result<Config, ConfigError> {
+    /// Reads `file`; paths in it are relative to its folder. Whoever is `developing` has
+    /// secrets of Workers in files.
+    pub fn read(file: &Path, developing: bool) -> Result<Config, ConfigError> {
         let (text, folder) = text_and_folder(file)?;
-        Config::parse(&text, file, folder, &|name| std::env::var_os(name))
+        let asked = Asked {
+            environment: None,
+            developing,
+            process: &|name| std::env::var_os(name),
+        };
+        Config::parse(&text, file, folder, &asked)
     }
 
     /// The configuration of a source folder that has none: these classes, and perhaps
@@ -213,18 +221,14 @@ impl Config {
     pub fn world_of(&self, code: &Code) -> World {
         let is_gateway = self.gateway.as_ref().is_some_and(|it| it.code == *code);
         let is_class = self.classes.iter().any(|it| it.code == *code);
+        let is_class = is_class || matches!(code, Code::Worker(_));
         match is_gateway && !is_class {
             true => World::Gateway,
             false => World::Object,
         }
     }
 
-    fn parse(
-        text: &str,
-        file: &Path,
-        folder: &Path,
-        process: Process,
-    ) -> Result<Config, ConfigError> {
+    fn parse(text: &str, file: &Path, folder: &Path, asked: &Asked) -> Result<Config, ConfigError> {
         let origin = Origin { text, file };
         let parsed: File = toml::from_str(text).map_err(|error| origin.misread(&error))?;
         let whereabouts = Whereabouts {
@@ -239,10 +243,12 @@ impl Config {
             let refused = |why: String| origin.error(line, &format!("listen = {why}"));
             listen_address(listen.get_ref()).map_err(refused)
         });
+        let projects = Projects::default();
         let reading = Reading {
             origin: &origin,
             folder,
-            process,
+            asked: *asked,
+            projects: &projects,
             limits: parsed.limits.over(&Limits::default(), &origin)?,
         };
         let mut classes: Vec<ClassConfig> = Vec::new();
@@ -300,7 +306,7 @@ impl Config {
         let server = parsed.server.over(&ServerLimits::default(), &origin)?;
         let migrations = migrations::of_tables(parsed.migrations, &classes, folder, &origin)?;
         let routes = parsed.routes.into_iter();
-        let config = Config {
+        let mut config = Config {
             listen: listen.transpose()?.unwrap_or_else(|| LISTEN.into()),
             data: origin.data(parsed.data.as_ref(), folder)?,
             show_errors: parsed.show_errors,
@@ -326,6 +332,7 @@ impl Config {
             notes: Vec::new(),
             whereabouts,
         };
+        projects.add_to(&mut config);
         let known = |class: &str| config.classes.iter().find(|it| it.name == class).map(drop);
         Rules::new(&config.routes, known).map_err(|error| ConfigError(error.0))?;
         Ok(config)
@@ -383,7 +390,12 @@ mod tests {
     fn parse(text: &str) -> Result<Config, String> {
         let (file, folder) = (Path::new("abide.toml"), Path::new("/srv"));
         let process = |name: &str| (name == "API_KEY").then(|| "s3cret".into());
-        Config::parse(text, file, folder, &process).map_err(|error| error.to_string())
+        let asked = Asked {
+            environment: None,
+            developing: false,
+            process: &process,
+        };
+        Config::parse(text, file, folder, &asked).map_err(|error| error.to_string())
     }
 
     fn check_refused(text: &str, expected: &[&str]) {

@@ -15,6 +15,11 @@ impl Written {
         Written(Some(place.into()))
     }
 
+    /// Did somebody write it?
+    pub fn is_written(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Puts the place before what is to be said of what is written there.
     pub fn told(&self, what: impl fmt::Display) -> String {
         match &self.0 {
@@ -76,5 +81,6 @@ mod tests {
         assert_eq!(blamed(&line), line.told("why"));
         assert_eq!([nowhere.told("why"), blamed(&nowhere)], ["why", "why"]);
         assert_eq!(line, nowhere);
+        assert!(line.is_written() && !nowhere.is_written());
     }
 }

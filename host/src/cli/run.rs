@@ -96,6 +96,8 @@ impl Loader {
         }
         if let Some(gateway) = &config.gateway
             && matches!(gateway.code, Code::Worker(_))
+            // Who asks for a gateway gets one, or an error: it may guard the objects.
+            && !gateway.written.is_written()
             && loaded[&gateway.code].component.gateway().is_none()
         {
             config.without_gateway();
@@ -422,10 +424,11 @@ impl Running {
             let limits = class.limits.clone();
             let reach = Reach {
                 allowed: class.outbound.clone(),
-                assets: config
-                    .assets
-                    .clone()
-                    .filter(|_| matches!(class.code, Code::Worker(_))),
+                assets: config.assets.clone().filter(|_| {
+                    let of_gateway = config.gateway.as_ref().map(|it| &it.code);
+                    matches!(class.code, Code::Worker(_))
+                        && of_gateway.is_none_or(|code| *code == class.code)
+                }),
             };
             let environment = class.environment.clone();
             let home = homes.get(name).cloned();

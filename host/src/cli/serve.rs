@@ -57,7 +57,7 @@ fn read(named: Option<&Path>, environment: Option<&str>) -> Result<Config> {
         return Ok(wrangler::read(&file, &asked)?);
     }
     no_environment(environment, &file)?;
-    Ok(Config::read(&file)?)
+    Ok(Config::read(&file, false)?)
 }
 
 /// Only a wrangler file has environments.
@@ -101,6 +101,10 @@ impl Overrides {
         config.confirmed = self.confirm_delete.clone();
         config.data = std::path::absolute(&config.data)
             .with_context(|| format!("cannot use data directory {}", config.data.display()))?;
+        let assets = config.assets.as_mut();
+        config
+            .notes
+            .extend(assets.and_then(|assets| assets.leave_out(&config.data)));
         Ok(())
     }
 }

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::{Spanned, Value};
 
-use super::environment::{Process, Said};
-use super::wrangler::Worker;
+use super::environment::{Said, add_under};
+use super::projects::Projects;
+use super::wrangler::{Asked, Worker};
 use super::{ConfigError, GATEWAY, Origin};
 use crate::environment::Environment;
 use crate::instance::hibernation::Hibernate;
@@ -58,8 +59,7 @@ pub(super) struct ClassTable {
     hibernate: Option<Spanned<Value>>,
     #[serde(default)]
     limits: LimitsTable,
-    #[serde(default)]
-    outbound: Vec<Spanned<String>>,
+    outbound: Option<Vec<Spanned<String>>>,
     #[serde(default)]
     env: BTreeMap<Spanned<String>, Spanned<Value>>,
     #[serde(default)]
@@ -83,7 +83,8 @@ pub(super) struct LimitsTable {
 pub(super) struct Reading<'a> {
     pub origin: &'a Origin<'a>,
     pub folder: &'a Path,
-    pub process: Process<'a>,
+    pub asked: Asked<'a>,
+    pub projects: &'a Projects,
     /// The limits for all classes.
     pub limits: Limits,
 }
@@ -113,14 +114,18 @@ impl ClassTable {
         reading: &Reading,
     ) -> Result<ClassConfig, ConfigError> {
         let (origin, folder) = (reading.origin, reading.folder);
+        let mut project = None;
         let (code, code_at) = match (self.component, self.source) {
             (Some(component), None) => {
                 let code = Code::Component(origin.path("component", &component, folder)?);
                 (code, component.span().start)
             }
             (None, Some(source)) => {
-                let code = Code::Source(origin.path("source", &source, folder)?);
-                (code, source.span().start)
+                let folder = origin.path("source", &source, folder)?;
+                project = reading.projects.of(&folder, &reading.asked)?;
+                let of_project = project.as_ref().and_then(|it| it.gateway.as_ref());
+                let code = of_project.map(|it| it.code.clone());
+                (code.unwrap_or(Code::Source(folder)), source.span().start)
             }
             (Some(_), Some(_)) => {
                 let message = format!("{whose} has component and source; remove one of them");
@@ -137,13 +142,23 @@ impl ClassTable {
             env_from: &self.env_from,
             env_from_optional: &self.env_from_optional,
         };
+        let mut environment = said.of(whose, reading.asked.process, origin)?;
+        let of_project = project.as_ref().and_then(|it| it.gateway.as_ref());
+        if let Some(of_project) = of_project {
+            said.check_bindings(whose, &of_project.code, origin)?;
+            let added = add_under(&mut environment, &of_project.environment);
+            added.map_err(|why| origin.error(line, &format!("{whose}: {why}")))?;
+        }
         Ok(ClassConfig {
             name: name.into(),
             code,
             limits: self.limits.over(&reading.limits, origin)?,
             hibernate: hibernate(name, self.hibernate.as_ref(), origin)?,
-            outbound: outbound(&self.outbound, origin)?,
-            environment: said.of(whose, reading.process, origin)?,
+            outbound: match (&self.outbound, of_project) {
+                (None, Some(of_project)) => of_project.outbound.clone(),
+                (said, _) => outbound(said.as_deref().unwrap_or_default(), origin)?,
+            },
+            environment,
             written: origin.written(code_at),
         })
     }

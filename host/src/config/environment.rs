@@ -5,7 +5,7 @@ use std::ffi::OsString;
 
 use toml::{Spanned, Value};
 
-use super::{ConfigError, Origin};
+use super::{Code, ConfigError, Origin};
 use crate::environment::Environment;
 
 /// Finds a variable in the environment of this process.
@@ -68,6 +68,40 @@ impl Said<'_> {
         }
         Ok(environment)
     }
+
+    /// Fails where a Worker's code has a binding of the same name.
+    pub(super) fn check_bindings(
+        &self,
+        whose: &str,
+        code: &Code,
+        origin: &Origin,
+    ) -> Result<(), ConfigError> {
+        let Code::Worker(worker) = code else {
+            return Ok(());
+        };
+        let names = self.env.keys().chain(self.env_from);
+        let mut names = names.chain(self.env_from_optional);
+        match names.find(|name| worker.binds(name.get_ref())) {
+            Some(name) => {
+                let why = format!(
+                    "the name {} is a variable's and a binding's",
+                    name.get_ref()
+                );
+                Err(refused(whose, name, &why, origin))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Adds what is not said already.
+pub(super) fn add_under(said: &mut Environment, other: &Environment) -> Result<(), String> {
+    for (name, value) in other.variables() {
+        if !said.variables().iter().any(|(known, _)| known == name) {
+            said.add(name, value.clone())?;
+        }
+    }
+    Ok(())
 }
 
 fn refused(whose: &str, name: &Spanned<String>, why: &str, origin: &Origin) -> ConfigError {

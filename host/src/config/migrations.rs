@@ -202,7 +202,12 @@ mod tests {
     fn parse(migrations: &str) -> Result<Vec<Migration>, String> {
         let (file, folder) = (Path::new("abide.toml"), Path::new("."));
         let text = format!("{CLASS}{migrations}");
-        let config = super::super::Config::parse(&text, file, folder, &|_| None);
+        let asked = super::super::Asked {
+            environment: None,
+            developing: false,
+            process: &|_| None,
+        };
+        let config = super::super::Config::parse(&text, file, folder, &asked);
         let config = config.map_err(|error| error.to_string())?;
         Ok(config.migrations)
     }

@@ -49,7 +49,8 @@ pub struct Streamed {
     upload: Upload,
     length: Option<Length>,
     unsent: Arc<Unsent>,
-    about: About,
+    /// None: it is a file's.
+    about: Option<About>,
     /// Why it breaks off, once what was said before has been sent.
     broken: Option<(ObjectError, Pin<Box<Sleep>>)>,
 }
@@ -78,12 +79,26 @@ impl Body {
         about: About,
         exchange: Exchange,
     ) -> Body {
+        let length = promised.map(Length::new);
+        let mut body = Body::streamed(reader, length, exchange);
+        if let Content::Stream(streamed) = &mut body.content {
+            (streamed.upload, streamed.about) = (upload, Some(about));
+        }
+        body
+    }
+
+    /// A file of so many bytes.
+    pub fn file(reader: BodySource, bytes: u64, exchange: Exchange) -> Body {
+        Body::streamed(reader, Some(Length::new(bytes)), exchange)
+    }
+
+    fn streamed(reader: BodySource, length: Option<Length>, exchange: Exchange) -> Body {
         let streamed = Streamed {
             reader,
-            upload,
-            length: promised.map(Length::new),
+            upload: Upload::default(),
+            length,
             unsent: exchange.vigil().unsent.clone(),
-            about,
+            about: None,
             broken: None,
         };
         Body {
@@ -125,15 +140,21 @@ impl Streamed {
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk, ObjectError>>> {
         loop {
             if let Some(broken) = self.upload.broken() {
-                self.about.tell(&broken.to_string());
+                if let Some(about) = &self.about {
+                    about.tell(&broken.to_string());
+                }
                 let message = "the request's body did not arrive whole";
                 return Poll::Ready(Some(Err(ObjectError::unavailable(message))));
             }
             let chunk = ready!(self.reader.as_mut().poll_next(cx)).transpose();
-            let chunk = chunk.inspect_err(|error| self.about.tell_error(error))?;
+            // What is wrong with a file is logged where it is read.
+            let about = self.about.as_ref();
+            let chunk =
+                chunk.inspect_err(|error| about.into_iter().for_each(|it| it.tell_error(error)))?;
             let chunk = match (chunk, &mut self.length) {
                 (chunk, Some(length)) => length.check(chunk).inspect_err(|error| {
-                    self.about.tell(&format!("the answer breaks off: {error}"));
+                    let what = format!("the answer breaks off: {error}");
+                    about.into_iter().for_each(|it| it.tell(&what));
                 })?,
                 (chunk, None) => chunk.map(Some),
             };

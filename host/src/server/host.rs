@@ -77,6 +77,13 @@ pub fn is_valid(host: &str) -> bool {
     is_name(name) && port.is_none_or(is_port)
 }
 
+pub fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
 fn is_port(text: &str) -> bool {
     // It may be left out after its colon (RFC 3986, 3.2.3).
     text.is_empty() || text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()

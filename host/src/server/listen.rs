@@ -149,15 +149,23 @@ impl Server {
         if let Err(refusal) = target::encode(request.uri_mut()) {
             return answer::refusal(refusal, exchange);
         }
-        let file = match &self.assets {
-            Some(assets) => static_file::find(assets, &request).await,
-            None => None,
-        };
-        if let Some(file) = file {
-            return match vigil.unsent.has_room(file.content.len()) {
-                true => static_file::send(file, exchange),
-                false => answer::overloaded(self.shows_errors, exchange),
+        if let Some(assets) = &self.assets {
+            let (head, body) = request.into_parts();
+            let found = match request::check_message(self, &head, &body, peer) {
+                Ok((_, host)) => Ok(static_file::find(assets, host, &head, &body).await),
+                Err(refusal) => Err(refusal),
             };
+            if !matches!(found, Ok(None)) {
+                request::leave(&head.headers, body);
+                return match found {
+                    Ok(Some(file)) if static_file::has_room(&file, &exchange) => {
+                        static_file::send(file, exchange)
+                    }
+                    Err(refusal) => answer::refusal(refusal, exchange),
+                    Ok(_) => answer::overloaded(self.shows_errors, exchange),
+                };
+            }
+            request = hyper::Request::from_parts(head, body);
         }
         let addressed = match request::read(self, request, peer).await {
             Ok(addressed) => addressed,

@@ -25,7 +25,7 @@ pub fn answer(
         return refusal(refused, exchange);
     }
     let host = match host::of(request.version(), request.uri(), request.headers()) {
-        Ok(host) => without_port(host),
+        Ok(host) => host::without_port(host),
         Err(why) => {
             let why = Refusal {
                 status: StatusCode::BAD_REQUEST,
@@ -53,11 +53,4 @@ pub fn answer(
         answer.headers_mut().insert(LOCATION, location);
     }
     answer
-}
-
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    }
 }

@@ -55,9 +55,7 @@ pub async fn read(
     let destination = match check(server, &head, &body, peer) {
         Ok(destination) => destination,
         Err(refusal) => {
-            if !is_awaited {
-                discard(body);
-            }
+            leave(&head.headers, body);
             return Err(refusal);
         }
     };
@@ -133,13 +131,20 @@ pub fn broke_off(broken: &Broken, about: &About, limits: &ServerLimits) -> Refus
     }
 }
 
-/// The object that is meant, if the request may reach it.
-fn check(
+/// Has the body read that nobody wants, so that the client sees the answer.
+pub fn leave(headers: &HeaderMap, body: Incoming) {
+    if !is_awaited(headers) {
+        discard(body);
+    }
+}
+
+/// By which scheme and host a request comes, if it is in order, whoever answers it.
+pub fn check_message<'a>(
     server: &Server,
-    head: &Parts,
+    head: &'a Parts,
     body: &Incoming,
     peer: &Peer,
-) -> Result<Destination, Refusal> {
+) -> Result<(Scheme, &'a str), Refusal> {
     check_protocol(head)?;
     check_size(&server.limits, head, body)?;
     let host = host::of(head.version, &head.uri, &head.headers);
@@ -159,7 +164,18 @@ fn check(
         let message = format!("the path {path:?} has dots or backslashes between its slashes");
         return Err(refuse(StatusCode::BAD_REQUEST, message));
     }
-    let routed = server.router.route(host, path);
+    Ok((scheme, host))
+}
+
+/// The object that is meant, if the request may reach it.
+fn check(
+    server: &Server,
+    head: &Parts,
+    body: &Incoming,
+    peer: &Peer,
+) -> Result<Destination, Refusal> {
+    let (scheme, host) = check_message(server, head, body, peer)?;
+    let routed = server.router.route(host, head.uri.path());
     let routed = routed.map_err(|error| {
         let status = match error {
             RouteError::NoRoute { .. } | RouteError::UnknownClass { .. } => StatusCode::NOT_FOUND,

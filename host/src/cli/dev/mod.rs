@@ -30,6 +30,7 @@ use super::Overrides;
 use super::run::{Loader, Premises, Purpose, Running, left, on_workers};
 use super::stop::Stop;
 use crate::build::{Profile, Tools, Workshop};
+use crate::config::wrangler;
 use crate::config::{Code, Config};
 use crate::life::registry::Registry;
 use crate::outbound::assets::files_of_rules;
@@ -115,6 +116,11 @@ impl Dev {
         let mut configuration = plan::files(&self.path, self.overrides.env.as_deref());
         let assets = config.assets.iter();
         configuration.extend(assets.flat_map(|it| files_of_rules(&it.directory)));
+        let folders = codes.iter().filter_map(|code| match code {
+            Code::Worker(worker) => Some(&worker.folder),
+            _ => None,
+        });
+        configuration.extend(folders.flat_map(|folder| wrangler::files(folder)));
         let of_code = codes.iter().map(|code| match code {
             Code::Component(path) | Code::Source(path) => vec![path.clone()],
             Code::Worker(worker) => vec![worker.watched.clone()],

@@ -65,7 +65,7 @@ impl Plan {
         match self {
             Plan::Configured(file) => {
                 no_environment(environment, file)?;
-                Ok(Config::read(file)?)
+                Ok(Config::read(file, true)?)
             }
             Plan::Worker(file) => {
                 let asked = Asked {

@@ -2,6 +2,7 @@
 //! says, as a configuration: its Worker's classes, and the Worker itself as their
 //! gateway.
 
+mod assets;
 mod bindings;
 mod compatibility;
 mod document;
@@ -29,6 +30,7 @@ use crate::written::Written;
 pub const FILE_NAMES: [&str; 3] = ["wrangler.json", "wrangler.jsonc", "wrangler.toml"];
 
 /// What of a wrangler file is wanted.
+#[derive(Clone, Copy)]
 pub struct Asked<'a> {
     /// The one of `env` that `--env` names.
     pub environment: Option<&'a str>,
@@ -56,6 +58,15 @@ pub struct Worker {
     pub own_build: Option<Written>,
 }
 
+impl Worker {
+    /// Does `env` have something under this name that is no variable?
+    pub fn binds(&self, name: &str) -> bool {
+        let settings: Json = serde_json::from_str(&self.settings).unwrap_or_default();
+        let binding = &settings["bindings"][name];
+        binding.is_object() && binding.get("json").is_none()
+    }
+}
+
 /// A class, and why the Worker must export it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WorkerClass {
@@ -75,6 +86,13 @@ pub fn is_one(file: &Path) -> bool {
 pub fn find(folder: &Path) -> Option<PathBuf> {
     let files = FILE_NAMES.map(|name| folder.join(name));
     files.into_iter().find(|file| file.is_file())
+}
+
+/// All files that may say what a folder's Worker is, whether or not they are there.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = beside(folder, None);
+    files.extend(FILE_NAMES.map(|name| folder.join(name)));
+    files
 }
 
 /// The files that a configuration depends on beside the wrangler file, whether or not
@@ -205,7 +223,7 @@ impl<'a> Reader<'a> {
         let history = self.history(folder, &bound)?;
         self.missing(&mut bindings, &mut notes)?;
         let environment = self.environment(folder, asked, &mut bindings, &mut notes)?;
-        let assets = self.assets(folder, &mut bindings, &mut notes)?;
+        let assets = self.assets(folder, asked, &mut bindings, &mut notes)?;
         self.tell_unknown(&mut notes);
         notes.extend(history.begun_anew.iter().map(|(class, place)| {
             format!(

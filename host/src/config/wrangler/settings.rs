@@ -1,15 +1,13 @@
-//! What a Worker's bundle is made with, and its static files.
+//! What a Worker's bundle is made with.
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
 
 use super::super::ConfigError;
 use super::Reader;
 use super::document::Node;
-use crate::outbound::assets::{Assets, HtmlHandling, NotFound, Rules, WorkerFirst};
 
 /// What goes to the bundler as it stands.
 const BUNDLED: [&str; 8] = [
@@ -131,91 +129,5 @@ impl Reader<'_> {
             }
         }
         Ok(())
-    }
-
-    pub(super) fn assets(
-        &self,
-        folder: &Path,
-        bindings: &mut BTreeMap<String, Json>,
-        notes: &mut Vec<String>,
-    ) -> Result<Option<Assets>, ConfigError> {
-        let Some(node) = self.inherited("assets") else {
-            return Ok(None);
-        };
-        let word = |name: &str| match node.get(name) {
-            Some(node) => self.text_of(node, name).map(Some),
-            None => Ok(None),
-        };
-        let Some(directory) = word("directory")? else {
-            let message = "\"assets\" needs a \"directory\"; write for example \"./public\"";
-            return Err(self.wrong(node.at, message));
-        };
-        let one_of = |name: &str, value: &str, choices: &str| {
-            let at = node.get(name).map_or(node.at, |it| it.at);
-            let message = format!("{name:?}: {value:?} is none of {choices}");
-            self.wrong(at, &message)
-        };
-        let html = word("html_handling")?.unwrap_or("auto-trailing-slash");
-        let html = HtmlHandling::of(html)
-            .ok_or_else(|| one_of("html_handling", html, HtmlHandling::CHOICES))?;
-        let missing = word("not_found_handling")?.unwrap_or("none");
-        let missing = NotFound::of(missing)
-            .ok_or_else(|| one_of("not_found_handling", missing, NotFound::CHOICES))?;
-        if let Some(binding) = word("binding")? {
-            let at = node.get("binding").map_or(node.at, |it| it.at);
-            if bindings.contains_key(binding) {
-                let message = format!("there is another binding {binding:?}; rename one");
-                return Err(self.wrong(at, &message));
-            }
-            bindings.insert(binding.into(), json!({ "assets": true }));
-        }
-        let first = match node.get("run_worker_first") {
-            None => WorkerFirst::Never,
-            Some(first) => match (first.json(), first.list()) {
-                (Json::Bool(true), _) => WorkerFirst::Always,
-                (Json::Bool(false), _) => WorkerFirst::Never,
-                (_, Some(patterns)) => {
-                    let patterns = patterns.iter();
-                    let patterns = patterns.map(|it| self.text_of(it, "run_worker_first"));
-                    let patterns = patterns.map(|it| it.map(Into::into));
-                    let patterns = patterns.map(|pattern: Result<String, _>| {
-                        let pattern = pattern?;
-                        match pattern.trim_start_matches('!').starts_with('/') {
-                            true => Ok(pattern),
-                            false => Err(self.wrong(
-                                first.at,
-                                &format!(
-                                    "\"run_worker_first\": {pattern:?} matches no path; begin it \
-                                     with / or !/"
-                                ),
-                            )),
-                        }
-                    });
-                    WorkerFirst::Where(patterns.collect::<Result<_, _>>()?)
-                }
-                _ => return Err(self.not(first, "run_worker_first", "true, false or a list")),
-            },
-        };
-        let directory = folder.join(directory);
-        if !directory.is_dir() {
-            let place = self.place(node.at);
-            notes.push(format!(
-                "{place}: \"assets\": there is no folder {}",
-                directory.display()
-            ));
-        }
-        let (rules, wrong) = Rules::of(&directory);
-        notes.extend(wrong);
-        Ok(Some(Assets {
-            directory,
-            html,
-            missing,
-            first,
-            rules: Arc::new(rules),
-        }))
-    }
-
-    fn text_of<'n>(&self, node: &'n Node, name: &str) -> Result<&'n str, ConfigError> {
-        node.text().ok_or_else(|| self.not(node, name, "a text"))
     }
 }

@@ -45,7 +45,8 @@ impl Redirects {
         let (mut redirects, mut wrong) = (Redirects::default(), Vec::new());
         let mut known: Vec<String> = Vec::new();
         for (line, text) in lines(text, &mut wrong) {
-            let words: Vec<_> = text.split_whitespace().collect();
+            let words = text.split_whitespace();
+            let words: Vec<_> = words.take_while(|word| !word.starts_with('#')).collect();
             let from = as_asked(words[0]);
             let added = match words[1..] {
                 _ if known.contains(&from) => Err(format!("{from} has a rule already")),
@@ -147,7 +148,7 @@ mod tests {
 
     #[test]
     fn rules_lead_elsewhere() {
-        let text = "# old\n/old /new 301\n/a* /b:splat\n/old/:x https://o.example/:x?k=1#f 308\n/app/* \
+        let text = "# old\n/old /new 301 # for good\n/a* /b:splat\n/old/:x https://o.example/:x?k=1#f 308\n/app/* \
                     /app 200\n/abc /first\n";
         let (redirects, wrong) = Redirects::read(text);
         assert!(wrong.is_empty());

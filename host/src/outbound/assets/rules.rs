@@ -140,10 +140,14 @@ impl Pattern {
             true => text[8..].find('/').map_or(text.len(), |at| at + 8),
             false => 0,
         };
-        let mut regex = String::from("^");
+        // Hosts are the same in small letters and others.
+        let mut regex = String::from(if has_host { "^(?i:" } else { "^" });
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
             let at = text.len() - rest.len();
+            if has_host && at == host_end {
+                regex.push(')');
+            }
             let name = name_of(rest);
             if first == '*' {
                 regex.push_str("(?P<splat>.*)");
@@ -156,6 +160,9 @@ impl Pattern {
                 regex.push_str(&regex_lite::escape(&rest[..first.len_utf8()]));
                 rest = &rest[first.len_utf8()..];
             }
+        }
+        if has_host && host_end == text.len() {
+            regex.push(')');
         }
         regex.push('$');
         let regex = Regex::new(&regex).map_err(|_| format!("{text:?} has a name twice"))?;
@@ -240,7 +247,16 @@ mod tests {
         assert_eq!(of_path("/:year/:slug", "/2024/x/y", ""), None);
         let with_host = |host| filled_of("https://:sub.example.com/*", host, "/p", ":sub :splat");
         assert_eq!(with_host("a.example.com"), Some("a p".into()));
+        assert_eq!(with_host("A.EXAMPLE.com"), Some("A p".into()));
         assert_eq!(with_host("a.b.example.com"), None);
+        assert_eq!(
+            filled_of("https://H.example", "h.example", "", "x"),
+            Some("x".into())
+        );
+        assert_eq!(
+            filled_of("https://h.example/A", "h.example", "/a", ""),
+            None
+        );
         for wrong in ["a", "/*/*", "/:a/:a"] {
             assert!(Pattern::of(wrong).is_err(), "{wrong}");
         }

@@ -4,6 +4,7 @@ mod dev;
 mod javascript;
 mod new;
 mod packages;
+mod static_files;
 
 use promises::{Abide, Protocol, until, whole};
 
