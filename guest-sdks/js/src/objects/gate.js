@@ -4,12 +4,13 @@
 // woken in the event that opens the section goes on there, where the host cannot tell the two
 // apart. So what was begun before the section is not delivered before its end, as at the host.
 
-const open = []; // sections that run, from the outermost to the innermost
+const open = []; // from the outermost to the innermost, which may be yet to run
 let waiting = [];
 
-export const innermost = () => open.at(-1);
+// The innermost section that runs: what is done now is done in it.
+export const innermost = () => open.findLast((section) => section.isRunning);
 
-// A section runs from now on; each has a greater number than those before.
+// A section holds back others from now on; each has a greater number than those before.
 export const enter = (section) => open.push(section);
 
 // The innermost has ended. `next` is done before anything goes on that waited for it.
@@ -20,7 +21,7 @@ export function leave(next) {
 }
 
 // When something is begun; see `admitted`.
-export const stamp = () => open.at(-1)?.number ?? 0;
+export const stamp = () => innermost()?.number ?? 0;
 
 export const isClosed = () => open.length > 0;
 

@@ -1,45 +1,48 @@
 // What runs while everything else of the object waits?
 //
 // A section is the work of blockConcurrencyWhile(), or a transaction. The host holds back the
-// other events, from the call on. But the event that calls goes on too, and the host cannot tell
-// what it does inside from what it does beside. So a section runs its work when everything has
-// run that follows from the call without a wait: from then on the gate holds what was begun
-// before.
+// other events, from the call on, and the gate what was begun before. But the event that calls
+// goes on too, and the host cannot tell what it does inside from what it does beside. So a section
+// runs its work when everything has run that follows without a wait.
 //
 // Sections that are begun beside each other run one after the other. One that is begun while
 // another runs lies in it, and ends before it.
 
 import * as state from "durable:object/state@0.1.0";
-import { admitted, enter, innermost, isHeld, leave, stamp } from "./gate.js";
+import { enter, innermost, leave } from "./gate.js";
 
-const line = []; // of those that lie in no other, the first of which runs or is about to
+const line = []; // of those that lie in no other, the first of which has begun
 let newest = 0;
 
 // The value of `work`, which gets a function that waits for all that lies in the section.
 // `fail` says with which outcome for the host it ends on an error.
 export function inSection(work, fail) {
   const beside = innermost()?.lying ?? line;
-  const isFirst = beside.length === 0;
   const section = {
     work,
     fail,
-    held: isFirst ? state.beginBlockConcurrency() : null,
-    begun: stamp(),
-    number: 0,
     beside,
     lying: [],
+    held: null,
+    number: 0,
+    isRunning: false,
     isEnded: Promise.withResolvers(),
     result: Promise.withResolvers(),
   };
+  if (beside.length === 0) begin(section);
   beside.push(section);
-  if (isFirst) endOfBreath().then(() => run(section));
   return section.result.promise;
 }
 
-async function run(section) {
-  section.held ??= state.beginBlockConcurrency();
+function begin(section) {
+  section.held = state.beginBlockConcurrency();
   section.number = ++newest;
   enter(section);
+  endOfBreath().then(() => run(section));
+}
+
+async function run(section) {
+  section.isRunning = true;
   let outcome = { tag: "ok" };
   let settle;
   try {
@@ -54,9 +57,8 @@ async function run(section) {
     state.endBlockConcurrency(section.held, outcome);
     section.beside.shift();
     section.isEnded.resolve();
-    if (section.beside.length > 0) run(section.beside[0]);
+    if (section.beside.length > 0) begin(section.beside[0]);
   });
-  if (isHeld(section.begun)) await admitted(section.begun);
   settle();
 }
 

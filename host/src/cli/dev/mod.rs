@@ -88,8 +88,11 @@ impl Dev {
         let premises = Premises::take(&config, Purpose::Developing).await?;
         let mut sources = self.sources(Attempts::default(), &config);
         sources.load_all(&config, &self.loader).await;
-        // A component knows best which classes it has; they have one code.
-        config = self.config(&plan, &sources.attempts).unwrap_or(config);
+        // A component knows best which classes it has; they have one code. A newer file
+        // may name another.
+        if !sources.is_outdated() {
+            config = self.config(&plan, &sources.attempts).unwrap_or(config);
+        }
         let served = Served {
             plan,
             known: self

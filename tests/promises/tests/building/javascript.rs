@@ -399,6 +399,39 @@ fn slow_a_project_is_tested_by_its_own_script() {
 }
 
 #[tokio::test]
+async fn slow_a_build_that_hangs_is_left_for_another_configuration() {
+    let dev = project();
+    let hanging = WRANGLER.replace(
+        "\"vars\"",
+        "\"build\": { \"command\": \"echo begun >> begun; sleep 600\" }, \"vars\"",
+    );
+    let begun = |times: usize| {
+        let dev = dev.clone();
+        move || {
+            std::fs::read_to_string(dev.path("w/begun")).is_ok_and(|it| it.lines().count() == times)
+        }
+    };
+    // The first, and one while something serves.
+    dev.write("w/wrangler.jsonc", &hanging);
+    let starting = dev.clone();
+    let starting = std::thread::spawn(move || starting.worker("w", &[]));
+    let has_begun = begun(1);
+    until("the build hangs", async || has_begun()).await;
+    dev.write("w/wrangler.jsonc", WRANGLER);
+    let abide = starting.join().expect("it serves");
+    answers(&abide, "/greeting", "one").await;
+
+    dev.write("w/wrangler.jsonc", &hanging);
+    let has_begun = begun(2);
+    until("the build hangs", async || has_begun()).await;
+    assert_eq!(abide.get("/greeting").await.ok(), "one");
+    dev.write("w/src/greeting.ts", "export const greeting = \"two\";");
+    dev.write("w/wrangler.jsonc", WRANGLER);
+    answers(&abide, "/greeting", "two").await;
+    assert!(begun(2)(), "it was not tried again");
+}
+
+#[tokio::test]
 async fn slow_static_files_come_before_the_gateway() {
     let dev = project();
     let assets = "\"main\": \"src/index.ts\", \"assets\": { \"directory\": \"public\" },";
