@@ -396,6 +396,16 @@ fn slow_a_project_is_tested_by_its_own_script() {
         let said = String::from_utf8_lossy(&ended.stdout);
         assert_eq!(said.contains("tested more"), code == 0, "{said}");
     }
+    // Interrupted, it ends as a shell expects.
+    let package = serde_json::json!({ "scripts": { "test": "echo > begun; sleep 600; echo" } });
+    dev.write("w/package.json", package.to_string());
+    let mut abide = dev.command(&["test"], "w").spawn().expect("abide starts");
+    while !dev.path("w/begun").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    // SAFETY: a system call without memory, to a child that was not waited for yet.
+    assert_eq!(unsafe { libc::kill(abide.id() as i32, libc::SIGINT) }, 0);
+    assert_eq!(abide.wait().expect("it ends").code(), Some(130));
 }
 
 #[tokio::test]
