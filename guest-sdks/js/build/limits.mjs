@@ -11,7 +11,7 @@
 // function that reads what the malloc of wasi-libc has written before each block.
 
 import { withRuntime } from "./runtime.mjs";
-import { appended, concat, read, sections, signed, unsigned, withModules, withSections } from "./wasm.mjs";
+import { appended, concat, modules, read, sections, signed, unsigned, withModules, withSections } from "./wasm.mjs";
 
 // What is left of the stack for what looks at no limit, such as a call out of the engine.
 const SPARE_BYTES = 96 << 10;
@@ -51,21 +51,15 @@ export function withLimits(component) {
 
 // The component with that function in its table, and where there.
 function withUsableSize(component) {
-  let engine = null;
-  let place = null;
-  withModules(component, (module) => {
-    const [table] = bodies(module, TABLE);
-    // Of the first module, which has what all others share; another has its own.
-    if (table !== undefined) place ??= read(table, 3).value;
-    const [code] = bodies(module, CODE);
-    if (code !== undefined && code.length > (engine?.code ?? 0)) engine = { code: code.length, module };
-    return module;
-  });
-  let isLengthened = false;
+  const all = [...modules(component)];
+  // The first with a table has the one that all others share.
+  const shared = all.find((module) => bodies(module, TABLE).length > 0);
+  const codeBytes = (module) => bodies(module, CODE)[0]?.length ?? 0;
+  const engine = all.reduce((one, other) => (codeBytes(other) > codeBytes(one) ? other : one));
+  const place = read(bodies(shared, TABLE)[0], 3).value;
   const changed = withModules(component, (module) => {
-    if (module === engine.module || isSame(module, engine.module)) return withFunction(module, place);
-    if (isLengthened || bodies(module, TABLE).length === 0) return module;
-    isLengthened = true;
+    if (isSame(module, engine)) return withFunction(module, place);
+    if (!isSame(module, shared)) return module;
     return withSections(module, (id, body) => (id === TABLE ? lengthened(body) : body));
   });
   return { changed, place };

@@ -13,6 +13,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { inEngine, sdk, source } from "./engine.mjs";
 import { component as inModules } from "./modules.mjs";
+import { NESTED_COMPONENT, sections } from "./wasm.mjs";
 
 const FIRST = ["platform/index.js", "script/begin.js"];
 
@@ -75,21 +76,8 @@ export async function template(contract) {
 // begun with a script.
 function innermost(component) {
   let found = component.subarray(0, 0);
-  let at = 8;
-  const number = () => {
-    let [value, shift, byte] = [0, 0, 0];
-    do {
-      byte = component[at++];
-      value += (byte & 127) * 2 ** shift;
-      shift += 7;
-    } while (byte & 128);
-    return value;
-  };
-  while (at < component.length) {
-    const isComponent = component[at++] === 4;
-    const length = number();
-    if (isComponent && length > found.length) found = component.subarray(at, at + length);
-    at += length;
+  for (const { id, body } of sections(component)) {
+    if (id === NESTED_COMPONENT && body.length > found.length) found = body;
   }
   return found.length > 0 ? found : component;
 }

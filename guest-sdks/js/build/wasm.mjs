@@ -2,9 +2,9 @@
 
 const COMPONENT = 0x0001000d;
 const CORE_MODULE = 1;
-const NESTED_COMPONENT = 4;
+export const NESTED_COMPONENT = 4;
 
-export const isComponent = (binary) => new DataView(binary.buffer, binary.byteOffset).getUint32(4, true) === COMPONENT;
+const isComponent = (binary) => new DataView(binary.buffer, binary.byteOffset).getUint32(4, true) === COMPONENT;
 
 export function* sections(binary) {
   for (let at = 8; at < binary.length; ) {
@@ -22,6 +22,12 @@ export function withSections(binary, change) {
     parts.push([id], unsigned(changed.length), changed);
   }
   return concat(parts);
+}
+
+// All core modules of a component, also those of the components in it.
+export function* modules(binary) {
+  if (!isComponent(binary)) return yield binary;
+  for (const { id, body } of sections(binary)) if (id === CORE_MODULE || id === NESTED_COMPONENT) yield* modules(body);
 }
 
 // The component with other core modules, also those of the components in it.

@@ -39,24 +39,27 @@ impl Asked {
         if error.flags.remote {
             return;
         }
-        let what = format!("{}: {error}", error.kind.as_str());
-        let (class, id, name, method) = (&*object.class, object.id, object.name(), &self.method);
         match self.path() {
-            Some(path) if object.may_tell(what.len()) => {
-                tracing::warn!(class, %id, name, method, path, "{what}");
+            Some(path) => warn(object, error, Some(&self.method), Some(path)),
+            None => {
+                let (class, id, name, method) =
+                    (&*object.class, object.id, object.name(), &self.method);
+                tracing::debug!(class, %id, name, method, "{}: {error}", error.kind.as_str());
             }
-            Some(_) => {}
-            None => tracing::debug!(class, %id, name, method, "{what}"),
         }
     }
 }
 
 /// Logs the end of an instance that other objects hear of.
 pub fn tell_end(object: &Identity, error: &ObjectError) {
+    warn(object, error, None, None);
+}
+
+fn warn(object: &Identity, error: &ObjectError, method: Option<&str>, path: Option<&str>) {
     let what = format!("{}: {error}", error.kind.as_str());
     if object.may_tell(what.len()) {
         let (class, id, name) = (&*object.class, object.id, object.name());
-        tracing::warn!(class, %id, name, "{what}");
+        tracing::warn!(class, %id, name, method, path, "{what}");
     }
 }
 

@@ -80,25 +80,28 @@ impl Body {
         exchange: Exchange,
     ) -> Body {
         let length = promised.map(Length::new);
-        let mut body = Body::streamed(reader, length, exchange);
-        if let Content::Stream(streamed) = &mut body.content {
-            (streamed.upload, streamed.about) = (upload, Some(about));
-        }
-        body
+        Body::streamed(reader, length, upload, Some(about), exchange)
     }
 
     /// A file of so many bytes.
     pub fn file(reader: BodySource, bytes: u64, exchange: Exchange) -> Body {
-        Body::streamed(reader, Some(Length::new(bytes)), exchange)
+        let length = Some(Length::new(bytes));
+        Body::streamed(reader, length, Upload::default(), None, exchange)
     }
 
-    fn streamed(reader: BodySource, length: Option<Length>, exchange: Exchange) -> Body {
+    fn streamed(
+        reader: BodySource,
+        length: Option<Length>,
+        upload: Upload,
+        about: Option<About>,
+        exchange: Exchange,
+    ) -> Body {
         let streamed = Streamed {
             reader,
-            upload: Upload::default(),
+            upload,
             length,
             unsent: exchange.vigil().unsent.clone(),
-            about: None,
+            about,
             broken: None,
         };
         Body {
@@ -147,14 +150,18 @@ impl Streamed {
                 return Poll::Ready(Some(Err(ObjectError::unavailable(message))));
             }
             let chunk = ready!(self.reader.as_mut().poll_next(cx)).transpose();
-            // What is wrong with a file is logged where it is read.
             let about = self.about.as_ref();
-            let chunk =
-                chunk.inspect_err(|error| about.into_iter().for_each(|it| it.tell_error(error)))?;
+            let chunk = chunk.inspect_err(|error| {
+                // What is wrong with a file is logged where it is read.
+                if let Some(about) = about {
+                    about.tell_error(error);
+                }
+            })?;
             let chunk = match (chunk, &mut self.length) {
                 (chunk, Some(length)) => length.check(chunk).inspect_err(|error| {
-                    let what = format!("the answer breaks off: {error}");
-                    about.into_iter().for_each(|it| it.tell(&what));
+                    if let Some(about) = about {
+                        about.tell(&format!("the answer breaks off: {error}"));
+                    }
                 })?,
                 (chunk, None) => chunk.map(Some),
             };

@@ -67,8 +67,8 @@ pub fn does_short_work() {
     preemption::short();
 }
 
-/// Ends what of the runtime this process started, which ends next. Its own threads stay:
-/// to let go of one that is about to end is a race in glibc, at times a fatal one.
+/// Ends the threads beside the runtime, before the process ends. The runtime's own are left
+/// alone: to detach one that is about to end is a race in glibc, at times a fatal one.
 pub fn stop(runtime: Runtime) {
     heavy::stop();
     reserve::stop();

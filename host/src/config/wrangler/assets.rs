@@ -78,16 +78,7 @@ impl<'a> Reader<'a> {
     ) -> Result<(), ConfigError> {
         let fields = node.table();
         for field in fields.ok_or_else(|| self.not(node, "assets", "an object"))? {
-            let name = &*field.name;
-            if KNOWN.contains(&name) {
-                continue;
-            }
-            let meant = KNOWN.iter().find(|it| strsim::jaro_winkler(it, name) > 0.9);
-            let meant = meant.map_or(String::new(), |it| format!("; is {it:?} meant?"));
-            let place = self.place(field.at);
-            notes.push(format!(
-                "{place}: nothing is known of a setting {name:?} in \"assets\"{meant}"
-            ));
+            notes.extend(self.unknown(field, KNOWN.into_iter(), " in \"assets\""));
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::super::ConfigError;
 use super::Reader;
-use super::document::Node;
+use super::document::{Field, Node};
 
 /// How a setting says the name in `env`.
 enum Named {
@@ -207,6 +207,28 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// What is to be told of a setting that is none of those that are known; `whose` says
+    /// where they stand, if not at the top.
+    pub(super) fn unknown(
+        &self,
+        field: &Field,
+        known: impl Iterator<Item = &'static str> + Clone,
+        whose: &str,
+    ) -> Option<String> {
+        let name = &*field.name;
+        if known.clone().any(|it| it == name) {
+            return None;
+        }
+        let meant = known
+            .into_iter()
+            .find(|it| strsim::jaro_winkler(it, name) > 0.9);
+        let meant = meant.map_or(String::new(), |it| format!("; is {it:?} meant?"));
+        let place = self.place(field.at);
+        Some(format!(
+            "{place}: nothing is known of a setting {name:?}{whose}{meant}"
+        ))
+    }
+
     /// Tells of settings that nobody knows: they may be misspelt.
     pub(super) fn tell_unknown(&self, notes: &mut Vec<String>) {
         let known = || {
@@ -216,17 +238,7 @@ impl Reader<'_> {
         };
         for node in [Some(self.root), self.chosen].into_iter().flatten() {
             for field in node.table().unwrap_or(&[]) {
-                let name = &*field.name;
-                if known().any(|it| it == name) {
-                    continue;
-                }
-                let alike = |it: &&str| strsim::jaro_winkler(it, name) > 0.9;
-                let meant = known().find(alike);
-                let meant = meant.map_or(String::new(), |it| format!("; is {it:?} meant?"));
-                let place = self.place(field.at);
-                notes.push(format!(
-                    "{place}: nothing is known of a setting {name:?}{meant}"
-                ));
+                notes.extend(self.unknown(field, known(), ""));
             }
         }
     }

@@ -14,11 +14,12 @@ use std::collections::HashMap;
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::sync::Mutex;
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use cap_std::fs::Dir;
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
@@ -45,7 +46,7 @@ const KNOWN_MAX: usize = 16 << 10;
 /// file system moves in steps.
 const SETTLED: Duration = Duration::from_secs(1);
 
-static KNOWN: Mutex<Option<HashMap<State, Mark>>> = Mutex::new(None);
+static KNOWN: LazyLock<Mutex<HashMap<State, Mark>>> = LazyLock::new(Mutex::default);
 
 /// The beginning of a content's digest.
 pub type Mark = [u8; 16];
@@ -200,8 +201,7 @@ impl Source {
     }
 
     fn known(&self) -> Option<Mark> {
-        let known = KNOWN.lock().unwrap_or_else(|broken| broken.into_inner());
-        known.as_ref()?.get(&self.state).copied()
+        KNOWN.lock().get(&self.state).copied()
     }
 
     /// Only what was read of a file that has not changed for a while is sure to be what
@@ -210,8 +210,7 @@ impl Source {
         if !self.state.is_settled() || !self.state.is_of(&self.file) {
             return;
         }
-        let mut known = KNOWN.lock().unwrap_or_else(|broken| broken.into_inner());
-        let known = known.get_or_insert_default();
+        let mut known = KNOWN.lock();
         if known.len() >= KNOWN_MAX {
             known.clear();
         }
