@@ -43,22 +43,23 @@ class Departure {
 
 // `fetch` gets a Request and gives a Response.
 export function answer(wire, caller, fetch) {
-  return inOwnTask(answered(wire, caller, fetch));
+  return inOwnTask(() => answered(wire, caller, fetch));
 }
 
 let running = 0;
 
 async function answered(wire, caller, fetch) {
-  const departure = new Departure(caller);
+  let made = null;
+  const departure = () => (made ??= new Departure(caller));
   running++;
   const source = sourceFrom(wire.body);
   const done = () => source instanceof HostSource && source.abandon();
   try {
-    const response = await fetch(requestFrom(wire, source, () => departure.signal()));
+    const response = await fetch(requestFrom(wire, source, () => departure().signal()));
     if (!(response instanceof Response)) throw new TypeError(NO_RESPONSE);
     if (response.webSocket) WebSocket.leave(response.webSocket, wire.upgrade);
     const body = takeSource(response);
-    if (isPulled(body) && !(body instanceof HostSource && body.mayBeTaken)) departure.watch(() => body.cancel(new Error("The client disconnected")));
+    if (isPulled(body) && !(body instanceof HostSource && body.mayBeTaken)) departure().watch(() => body.cancel(new Error("The client disconnected")));
     return wireResponse(response, body, done);
   } catch (error) {
     done();

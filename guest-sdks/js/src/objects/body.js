@@ -4,7 +4,7 @@
 // stream and that nobody has begun to read goes on as it is.
 
 import { checked, wireError } from "./errors.js";
-import { valueOf } from "./event.js";
+import { completed, pause, resume, valueOf } from "./event.js";
 import { admitted, isHeld, stamp } from "./gate.js";
 import { whenAborted } from "../platform/events/abort.js";
 import { gunzipped, gzipSync, gzipped } from "../platform/streams/gzip.js";
@@ -110,7 +110,7 @@ class HostStream {
     this.#isReading = true;
     const { chunks, end } = this.#wire;
     try {
-      const chunk = await (this.#unfollow === null ? chunks.read(CHUNK_BYTES_MAX) : this.#readInterruptibly(chunks));
+      const chunk = await (this.#unfollow === null ? completed(chunks.read(CHUNK_BYTES_MAX)) : this.#readInterruptibly(chunks));
       if (isHeld(begun)) await admitted(begun);
       if (this.#aborted !== null) throw this.#aborted.reason;
       if (this.#isCancelled) return null;
@@ -128,6 +128,7 @@ class HostStream {
 
   // Gives none when it is interrupted. See `abort.js`.
   async #readInterruptibly(chunks) {
+    const task = pause();
     const { readable, writable } = wit.Stream(wit.Stream.U8);
     let isOver = false;
     const chunk = chunks.read(CHUNK_BYTES_MAX);
@@ -136,6 +137,7 @@ class HostStream {
       writable.drop();
     };
     readable.read(1).then(() => {
+      resume(task);
       readable.drop();
       if (!isOver) chunks.cancelRead();
     });
@@ -145,6 +147,7 @@ class HostStream {
       if (this.#isCancelled) return null;
       throw error;
     } finally {
+      resume(task);
       isOver = true;
       this.#interrupt?.();
     }
@@ -260,7 +263,7 @@ async function write(source, chunks, end) {
   try {
     for (let chunk = await source.read(); chunk !== null; chunk = await source.read()) {
       if (chunk.length === 0) continue;
-      const taken = await chunks.writeAll(chunk);
+      const taken = await completed(chunks.writeAll(chunk));
       if (taken < chunk.length) {
         source.cancel(new Error("the reader has gone"));
         break;
@@ -270,6 +273,6 @@ async function write(source, chunks, end) {
     ending = { tag: "err", val: wireError(error) };
   }
   chunks.drop();
-  await end.write(ending);
+  await completed(end.write(ending));
   end.drop();
 }

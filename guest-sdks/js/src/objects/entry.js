@@ -30,7 +30,7 @@ export function objects(main, { classes: named, ...given }) {
     rpcHandler: {
       call: (method, args) => called(() => answerCall(receiver(), method, args)),
       callReference: (mine, method, args) => called(() => answerReference(mine, method, args)),
-      release: async (mine) => release(mine),
+      release: (mine) => event("in [Symbol.dispose]()", async () => release(mine)),
     },
     websocketHandler: {
       message: (line, message) => event("in webSocketMessage()", () => onMessage(line, message)),
@@ -42,24 +42,18 @@ export function objects(main, { classes: named, ...given }) {
 }
 
 // Runs one event. Its error is the caller's; one that no caller gets is logged too.
-function event(where, work) {
-  return inOwnTask(
-    (async () => {
-      try {
-        return await work();
-      } catch (error) {
-        if (where !== null) report(error, `Uncaught ${where}:`);
-        throw wireError(error);
-      }
-    })(),
-  );
+function event(where, work, given) {
+  return inOwnTask(async () => {
+    try {
+      return await work();
+    } catch (error) {
+      if (where !== null) report(error, `Uncaught ${where}:`);
+      throw wireError(error);
+    }
+  }, given);
 }
 
-function called(work) {
-  const result = event(null, work);
-  result.then(isGiven, () => {});
-  return result;
-}
+const called = (work) => event(null, work, isGiven);
 
 function start(main, classes) {
   fill();

@@ -1,51 +1,134 @@
 // How does an event end in its own task, wherever that which it awaits is completed?
 //
-// QuickJS runs the callbacks of a promise in whichever task resolves it. The result of an event is
-// accepted only in its own task, and a task that waits for nothing of its own traps. An event
-// that is not done after some hops therefore waits for a byte on a stream, which is written when
-// it is done. Most are done sooner, and never need the stream.
+// The host begins a task for each event. QuickJS runs the callbacks of a promise in whichever task
+// completes it, but the result of an event is accepted in its own task alone, and a task that
+// waits for nothing of its own traps. So each event that waits has a bell: a stream that its task
+// reads, and that whoever completes the event ends. Most end in their own task, or without a
+// wait, and nobody rings.
+//
+// For that it must be known whose task runs. A task goes on only where something of the host ends
+// that it waits for, so all of these waits are between `pause()` and `resume()`.
 
 import { admitted, isHeld, stamp } from "./gate.js";
 
-const HOPS = 64;
+// So many turns of its own an event has before it gets a bell: to take one is cheaper.
+const TURNS = 64;
 const now = Promise.resolve();
 
-// The outcome of `promise`, delivered in the task that calls this.
-//
-// No function here refers to itself: that would be a cycle around the outcome, and all of its bytes
-// would stay until the engine looks for cycles.
-export async function inOwnTask(promise) {
-  const event = { isOver: false, wake: null };
-  promise.then(
-    () => ended(event),
-    () => ended(event),
+let running = null;
+
+class Task {
+  #isOver = false;
+  #outcome = null; // what to call, and with what
+  #bell = null;
+  #fulfilled = null;
+  #rejected = null;
+  #given;
+
+  // `given` is called when the host has the result.
+  constructor(given) {
+    this.#given = given;
+  }
+
+  // The engine calls this with what takes the result of the event.
+  then(fulfilled, rejected) {
+    this.#fulfilled = fulfilled;
+    this.#rejected = rejected;
+  }
+
+  fulfil(value) {
+    const [fulfilled, given] = [this.#fulfilled, this.#given];
+    this.#end(given === null ? fulfilled : (value) => given(value, fulfilled(value)), value);
+  }
+
+  reject(error) {
+    this.#end(this.#rejected, error);
+  }
+
+  #end(take, value) {
+    this.#isOver = true;
+    this.#fulfilled = this.#rejected = null; // they hold what the event came with
+    const bell = this.#bell;
+    this.#bell = null;
+    if (running !== this) {
+      this.#outcome = { take, value };
+      bell.writable.drop();
+      return;
+    }
+    take(value);
+    if (bell === null) return;
+    bell.readable.cancelRead();
+    bell.readable.drop();
+    bell.writable.drop();
+  }
+
+  // From here on others can end the event.
+  needBell() {
+    if (this.#isOver || this.#bell !== null) return;
+    const bell = wit.Stream(wit.Stream.U8);
+    this.#bell = bell;
+    bell.readable.read(1).then(() => this.#rung(bell));
+  }
+
+  #rung({ readable }) {
+    if (this.#outcome === null) return; // the wait was given up
+    running = this;
+    const { take, value } = this.#outcome;
+    this.#outcome = null;
+    readable.drop();
+    take(value);
+  }
+
+  async hold() {
+    for (let turns = 1; turns < TURNS && !this.#isOver && this.#bell === null; turns++) await now;
+    this.needBell();
+  }
+}
+
+// Begins an event; what is returned is for the engine.
+export function inOwnTask(work, given = null) {
+  const task = new Task(given);
+  running = task;
+  work().then(
+    (value) => task.fulfil(value),
+    (error) => task.reject(error),
   );
-  for (let hops = 1; hops < HOPS && !event.isOver; hops++) await now;
-  if (!event.isOver) await sleep(event);
-  return promise;
+  task.hold();
+  return task;
 }
 
-function ended(event) {
-  event.isOver = true;
-  event.wake?.();
+// To be called before a wait for the host is begun; gives what `resume()` gets, which is to be
+// called as the first thing when it has ended.
+export function pause() {
+  running.needBell();
+  return running;
 }
 
-// Keeps this task waiting until the event is over.
-async function sleep(event) {
-  const { readable, writable } = wit.Stream(wit.Stream.U8);
-  event.wake = () => writable.write(new Uint8Array(1)).then(() => writable.drop());
-  await readable.read(1);
-  readable.drop();
+export function resume(task) {
+  running = task;
+}
+
+// What the host completes, in whichever way.
+export async function completed(promise) {
+  const task = pause();
+  try {
+    return await promise;
+  } finally {
+    resume(task);
+  }
 }
 
 // The value of a future of the host. QuickJS drops no handle by itself.
 export async function valueOf(future) {
   const begun = stamp();
+  const task = pause();
+  let value;
   try {
-    const value = await future.read();
-    if (isHeld(begun)) await admitted(begun);
-    return value;
+    value = await future.read();
   } finally {
+    resume(task);
     future.drop();
   }
+  if (isHeld(begun)) await admitted(begun);
+  return value;
 }

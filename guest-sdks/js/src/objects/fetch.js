@@ -14,10 +14,10 @@ export async function fetch(input, init) {
   const request = new Request(input, init);
   const signal = signalOf(request);
   signal?.throwIfAborted();
-  const send = async (wire, redirects) => checked(await valueUnlessAborted(http.fetch(wire, redirects), signal));
+  const send = (wire, redirects) => valueUnlessAborted(http.fetch(wire, redirects), signal);
   if (!asksForSocket(request)) return followed(request, signal, (wire) => send(wire, "manual"));
   const { token, socket } = asked(request);
-  const answer = await send(wireRequest(request, token), request.redirect);
+  const answer = checked(await send(wireRequest(request, token), request.redirect));
   return responseFrom(answer, { url: request.url, signal, webSocket: answer.status === 101 ? socket() : null });
 }
 

@@ -3,7 +3,7 @@
 import { withoutCopies } from "../platform/install.js";
 
 export class DurableObjectId {
-  #digits;
+  #digits; // or what gives them, for few ask
 
   constructor(digits, name) {
     this.#digits = digits;
@@ -11,11 +11,12 @@ export class DurableObjectId {
   }
 
   toString() {
+    if (typeof this.#digits === "function") this.#digits = this.#digits();
     return this.#digits;
   }
 
   equals(other) {
-    return other instanceof DurableObjectId && other.#digits === this.#digits;
+    return other instanceof DurableObjectId && other.toString() === this.toString();
   }
 }
 

@@ -15,7 +15,12 @@ export function responseFrom({ status, headers, body }, { url = "", redirected =
 }
 
 // As at Cloudflare in this very spelling. Of no other coding anything is known here.
-const isGzip = (fields) => fields.some(([name, value]) => name === "content-encoding" && toLatin1(value) === "gzip");
+function isGzip(fields) {
+  for (let at = 0; at < fields.length; at++) {
+    if (fields[at][0] === "content-encoding" && toLatin1(fields[at][1]) === "gzip") return true;
+  }
+  return false;
+}
 
 // `upgrade` is the token of the socket that it asks for, if it does.
 export function wireRequest(request, upgrade) {
@@ -25,21 +30,27 @@ export function wireRequest(request, upgrade) {
 
 // What of a request leaves.
 export function messageOf(request) {
-  const { method, url, headers } = request;
-  return { method, url: fetchable(url), headers: fieldsOf(headers), source: takeSource(request) };
+  return { method: request.method, url: fetchable(request.url), headers: fieldsIn(request, stateOfRequest(request)), source: takeSource(request) };
 }
 
 // An address without its fragment, which is nobody else's.
 export function fetchable(url) {
-  if (!/^https?:/.test(url)) throw new TypeError(`Fetch API cannot load: ${url}`);
+  if (!url.startsWith("http:") && !url.startsWith("https:")) throw new TypeError(`Fetch API cannot load: ${url}`);
   const end = url.indexOf("#");
   return end === -1 ? url : url.slice(0, end);
 }
 
 // As it is sent: at Cloudflare name and password stay behind.
-export const wireUrl = (url) => url.replace(/^(https?:\/\/)[^/?]*@/, "$1");
+export const wireUrl = (url) => (url.includes("@") ? url.replace(/^(https?:\/\/)[^/?]*@/, "$1") : url);
 
-export const asksForSocket = (request) => request.headers.get("upgrade")?.toLowerCase() === "websocket";
+// Headers of the host are looked at without making the web's of them.
+const fieldsIn = (message, { headers, fields }) => (headers === null ? fields : fieldsOf(message.headers));
+
+export function asksForSocket(request) {
+  const { headers, fields } = stateOfRequest(request);
+  if (headers === null && !fields.some((field) => field[0] === "upgrade")) return false;
+  return request.headers.get("upgrade")?.toLowerCase() === "websocket";
+}
 
 // The token that it came with, or that a request has it was made from.
 export const upgradeOf = (request) => stateOfRequest(request).upgrade;
@@ -47,8 +58,9 @@ export const upgradeOf = (request) => stateOfRequest(request).upgrade;
 // `ended` is called when its body has left, or never will.
 export function wireResponse(response, source, ended) {
   const { status } = response;
-  const headers = fieldsOf(response.headers);
-  const asItIs = stateOfResponse(response).encodeBody === "manual" || !isGzip(headers);
+  const state = stateOfResponse(response);
+  const headers = fieldsIn(response, state);
+  const asItIs = state.encodeBody === "manual" || !isGzip(headers);
   const leaving = asItIs ? source : compressed(source);
   const isOfItsLength = asItIs ? !(source instanceof CompressedSource) : source === null || leaving === source.whole;
   return { status, headers: isOfItsLength ? headers : headers.filter(([name]) => name !== "content-length"), body: wireBody(leaving, ended) };

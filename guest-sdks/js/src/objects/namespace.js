@@ -18,7 +18,7 @@ export class DurableObjectNamespace {
   idFromName(name) {
     if (arguments.length === 0) throw notOfType("idFromName", "string");
     const text = textOf(name).toWellFormed();
-    return new DurableObjectId(asking(() => stubs.idFromName(this.#className, text)), text);
+    return new DurableObjectId(() => asking(() => stubs.idFromName(this.#className, text)), text);
   }
 
   newUniqueId(options) {

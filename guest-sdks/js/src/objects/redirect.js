@@ -4,6 +4,7 @@
 
 import { decode } from "../platform/text/utf8.js";
 import { dropped, isPulled, wireBody } from "./body.js";
+import { checked } from "./errors.js";
 import { fetchable, messageOf, responseFrom, wireUrl } from "./message.js";
 
 const FOLLOWED_MAX = 20;
@@ -15,16 +16,18 @@ const SECRETS = ["authorization", "cookie", "proxy-authorization"];
 
 const without = (fields, names) => fields.filter(([name]) => !names.includes(name));
 
-// The response to a request that is sent by `send`, a function from the contract's request to its
-// answer.
+// The response to a request that is sent by `send`, a function from the contract's request to the
+// future of its answer's value.
 export async function followed(request, signal, send) {
-  let asked = { ...messageOf(request), redirect: request.redirect };
+  const { redirect } = request;
+  let asked = messageOf(request);
   for (let count = 0; ; count++) {
     const { method, url, headers, source } = asked;
-    const answer = await send({ method, url: wireUrl(url), headers, body: wireBody(source), upgrade: null });
+    const answer = checked(await send({ method, url: wireUrl(url), headers, body: wireBody(source), upgrade: null }));
+    if (redirect === "manual" || !REDIRECTS.includes(answer.status)) return responseFrom(answer, { url, redirected: count > 0, signal });
     let isLast = false;
     try {
-      const next = nextOf(asked, answer);
+      const next = nextOf(asked, answer, redirect);
       isLast = next === null;
       if (isLast) return responseFrom(answer, { url, redirected: count > 0, signal });
       if (count === FOLLOWED_MAX) throw new TypeError("Too many redirects.");
@@ -37,8 +40,7 @@ export async function followed(request, signal, send) {
 }
 
 // What is asked next; null if the answer is the last.
-function nextOf({ method, url, headers, source, redirect }, { status, headers: fields }) {
-  if (!REDIRECTS.includes(status) || redirect === "manual") return null;
+function nextOf({ method, url, headers, source }, { status, headers: fields }, redirect) {
   const location = fields.find(([name]) => name === "location");
   if (location === undefined) return null;
   const place = decode(location[1]);
@@ -53,5 +55,5 @@ function nextOf({ method, url, headers, source, redirect }, { status, headers: f
     throw new TypeError(`${url} sends the client to ${place}, but the request's body was a stream and cannot be sent again`);
   }
   if (to.origin !== from.origin) headers = without(headers, SECRETS);
-  return { method, url: fetchable(to.href), headers, source, redirect };
+  return { method, url: fetchable(to.href), headers, source };
 }

@@ -9,6 +9,7 @@
 // another runs lies in it, and ends before it.
 
 import * as state from "durable:object/state@0.1.0";
+import { completed } from "./event.js";
 import { enter, innermost, leave } from "./gate.js";
 
 const line = []; // of those that lie in no other, the first of which has begun
@@ -70,7 +71,7 @@ async function alone(section) {
 // Ends when everything has run that waits for nothing: what is read from a stream comes after it.
 function endOfBreath() {
   const { readable, writable } = wit.Stream(wit.Stream.U8);
-  const ended = readable.read(1).then(() => readable.drop());
+  const ended = completed(readable.read(1)).then(() => readable.drop());
   writable.write(new Uint8Array(1)).then(() => writable.drop());
   return ended;
 }

@@ -12,24 +12,45 @@ import { call } from "./rpc.js";
 import { asked } from "./socket-end.js";
 import { withoutCopies } from "../platform/install.js";
 
+// By this a proxy gives what it stands for.
+const MEANT = Symbol();
+
+let get;
+let has;
+
 // Properties of a stub that are no methods of its object.
 export class DurableObjectStub {
   #className;
+  #id;
   #target;
+  #isReceived; // it came from another object, so it knows no name and can be disposed
+  #fetch = null;
 
-  constructor(className, id) {
+  constructor(className, id, isReceived) {
     this.#className = className;
+    this.#id = id;
+    this.#isReceived = isReceived;
     this.#target = id.name !== undefined ? { tag: "name", val: id.name } : { tag: "id", val: id.toString() };
+    if (isReceived) return;
+    if (id.name !== undefined) this.name = id.name;
+    this.id = id;
   }
 
-  async fetch(input, init) {
-    const request = input instanceof Request && init === undefined ? input : new Request(input, init);
-    const signal = signalOf(request);
-    signal?.throwIfAborted();
-    const send = async (wire) => checked(await valueUnlessAborted(stubs.fetch(this.#className, this.#target, wire), signal));
-    if (!asksForSocket(request)) return followed(request, signal, send);
+  fetch(input, init) {
+    try {
+      const request = input instanceof Request && init === undefined ? input : new Request(input, init);
+      const signal = signalOf(request);
+      signal?.throwIfAborted();
+      const send = (wire) => valueUnlessAborted(stubs.fetch(this.#className, this.#target, wire), signal);
+      return asksForSocket(request) ? this.#connected(request, signal, send) : followed(request, signal, send);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  async #connected(request, signal, send) {
     const { token, socket } = asked(request);
-    const answer = await send(wireRequest(request, token));
+    const answer = checked(await send(wireRequest(request, token)));
     return responseFrom(answer, { url: request.url, signal, webSocket: answer.status === 101 ? socket() : null });
   }
 
@@ -37,40 +58,55 @@ export class DurableObjectStub {
     throw new Error("Objects have no sockets of TCP here.");
   }
 
-  call(method, args) {
+  #call(method, args) {
     return call((payload) => stubs.call(this.#className, this.#target, method, payload), args);
+  }
+
+  #invoke(path, args) {
+    if (path.length === 1) return this.#call(path[0], args);
+    return this.#call(path[0]).then((value) => walk(value, path.slice(1), args, path[0]));
+  }
+
+  static {
+    has = (stub, name) => {
+      switch (name) {
+        case "fetch":
+        case "connect":
+        case "toJSON":
+          return true;
+        case "id":
+          return !stub.#isReceived;
+        case "name":
+          return stub.name !== undefined;
+        default:
+          return name === Symbol.dispose && stub.#isReceived;
+      }
+    };
+    get = (stub, name, receiver) => {
+      switch (name) {
+        case "fetch":
+          return (stub.#fetch ??= stub.fetch.bind(stub));
+        case "then":
+          return undefined;
+        case "connect":
+          return stub.connect;
+        case "toJSON":
+          return () => ({ ...stub });
+        case MEANT:
+          return { className: stub.#className, id: stub.#id };
+      }
+      if (stub.#isReceived && name === Symbol.dispose) return () => {};
+      if (!stub.#isReceived && (name === "id" || name === "name")) return stub[name];
+      if (isOwn(name)) return ownOf(DurableObjectStub.prototype, stub.#isReceived ? "Fetcher" : "DurableObject", name, receiver);
+      return pathOf((path, args) => stub.#invoke(path, args), [name]);
+    };
   }
 }
 
-// Whom each stub stands for.
-const meant = new WeakMap();
+const handler = { get, has, getPrototypeOf: () => DurableObjectStub.prototype };
 
-export function stubOf(className, id) {
-  const shown = id.name === undefined ? { id } : { name: id.name, id };
-  return proxyOf(className, id, "DurableObject", { name: undefined, ...shown, toJSON: () => ({ ...shown }) }, shown);
-}
-
-// One that came from another object knows no name, and can be disposed.
-function received(className, id) {
-  return proxyOf(className, id, "Fetcher", { [Symbol.dispose]: () => {}, toJSON: () => ({}) });
-}
-
-function proxyOf(className, id, tag, about, shown = {}) {
-  const stub = new DurableObjectStub(className, id);
-  const invoke = (path, args) => {
-    if (path.length === 1) return stub.call(path[0], args);
-    return stub.call(path[0]).then((value) => walk(value, path.slice(1), args, path[0]));
-  };
-  const own = { __proto__: null, fetch: stub.fetch.bind(stub), connect: stub.connect, then: undefined, ...about };
-  const proxy = new Proxy(Object.assign(stub, shown), {
-    get(_, name, receiver) {
-      if (name in own) return own[name];
-      return isOwn(name) ? ownOf(DurableObjectStub.prototype, tag, name, receiver) : pathOf(invoke, [name]);
-    },
-    has: (_, name) => name in own && own[name] !== undefined,
-    getPrototypeOf: () => DurableObjectStub.prototype,
-  });
-  meant.set(proxy, { className, id });
+export function stubOf(className, id, isReceived = false) {
+  const proxy = new Proxy(new DurableObjectStub(className, id, isReceived), handler);
   known.add(proxy);
   return proxy;
 }
@@ -80,10 +116,10 @@ kind(
   DurableObjectStub,
   (stub, { isSent }) => {
     if (!isSent) throw refused("ServiceStub cannot be serialized in this context.");
-    const { className, id } = meant.get(stub);
+    const { className, id } = stub[MEANT];
     return [className, id.toString(), id.name];
   },
-  ([className, digits, name]) => received(className, new DurableObjectId(digits, name)),
+  ([className, digits, name]) => stubOf(className, new DurableObjectId(digits, name), true),
 );
 
 withoutCopies({ DurableObject: DurableObjectStub });

@@ -10,6 +10,7 @@
 // drop; the sleep is then given up where it was begun.
 
 import { sleep } from "durable:object/timers@0.1.0";
+import { pause, resume } from "../objects/event.js";
 import { admitted, isClosed, isHeld, stamp } from "../objects/gate.js";
 import { onlyInEvents } from "./begin.js";
 import { contextual } from "./context.js";
@@ -101,6 +102,7 @@ function chosen(own, order) {
 
 // Reads a host's future: `ended` is true when it has, and false when it was given up.
 export function interruptible(future) {
+  const task = pause();
   const { readable, writable } = wit.Stream(wit.Stream.U8);
   let open = true;
   const close = () => {
@@ -111,17 +113,20 @@ export function interruptible(future) {
   const ended = new Promise((resolve) => {
     future.read().then(
       () => {
+        resume(task);
         whole = true;
         future.drop();
         close();
         resolve(true);
       },
       () => {
+        resume(task);
         future.drop();
         resolve(false);
       },
     );
     readable.read(1).then(() => {
+      resume(task);
       readable.drop();
       if (!whole) future.cancelRead();
     });

@@ -19,6 +19,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const root = resolve(here, "../../../..");
 const main = join(here, "worker.js");
 const pattern = process.argv[2] ?? "";
+const TEST_MS_MAX = 120_000;
 const CLASSES = ["Subject", "Other"];
 
 // Writes what is served to the folder; gives the command.
@@ -84,9 +85,9 @@ try {
     let [passed, failed] = [0, 0];
     const names = await (await fetch(`${url}/Subject/names`)).json();
     for (const name of names.filter((name) => name.includes(pattern))) {
-      const response = await fetch(`${url}/Subject/${encodeURIComponent(name)}/${encodeURIComponent(name)}`);
-      const text = await response.text();
-      const report = response.ok ? JSON.parse(text) : [{ name, failure: `${response.status}: ${text}` }];
+      const report = await fetch(`${url}/Subject/${encodeURIComponent(name)}/${encodeURIComponent(name)}`, { signal: AbortSignal.timeout(TEST_MS_MAX) })
+        .then(async (response) => (response.ok ? response.json() : [{ name, failure: `${response.status}: ${await response.text()}` }]))
+        .catch((error) => [{ name, failure: String(error) }]);
       const failures = report.filter(({ failure }) => failure !== undefined);
       for (const { name, failure } of failures) console.error(`FAILED ${name}\n  ${failure.replaceAll("\n", "\n  ")}`);
       passed += report.length - failures.length;

@@ -96,6 +96,26 @@ export class Other extends DurableObject {
     return value.length;
   }
 
+  #release = null;
+
+  // Its event has something else to wait for too, or not.
+  async released(what) {
+    const released = new Promise((resolve, reject) => (this.#release = { resolve, reject }));
+    const others = { nothing: () => [], timer: () => [pause(600_000)], call: () => [this.env.Other.getByName("never").never()] };
+    return Promise.race([released, ...others[what]()]);
+  }
+
+  // When the event above has begun.
+  async release(how, value) {
+    while (this.#release === null) await pause(1);
+    this.#release[how](how === "reject" ? new Error(value) : value);
+    this.#release = null;
+  }
+
+  never() {
+    return pause(600_000);
+  }
+
   async fetch(request) {
     const { pathname } = new URL(request.url);
     if (pathname === "/url") return new Response(request.url);
@@ -284,6 +304,21 @@ test("objects: long responses leave nothing behind", async () => {
     equal((await response.arrayBuffer()).byteLength, 8 * MIB);
   }
 });
+
+// Events that others complete
+
+for (const what of ["nothing", "timer", "call"]) {
+  test(`objects: an event is over when another completes it, while it waits for a ${what}`, async () => {
+    for (const value of ["first", "second"]) {
+      const released = other(what).released(what);
+      await other(what).release("resolve", value);
+      equal(await released, value);
+    }
+    const failed = other(what).released(what);
+    await other(what).release("reject", "no");
+    equal((await rejects(Error, failed)).message, "no");
+  });
+}
 
 // Namespaces
 

@@ -26,7 +26,13 @@ const components = { platform: { main: "suites.js" }, node: { main: "node-suites
 async function built(folder) {
   const define = { FIXTURES: JSON.stringify(await fixtures()) };
   for (const [name, { main, nodejs }] of Object.entries(components)) {
-    const entry = `import { begin } from "../../src/platform/begin.js"; export * from "./${main}"; begin();`;
+    const entry = `
+import { begin } from "../../src/platform/begin.js";
+import { inOwnTask } from "../../src/objects/event.js";
+import { answer } from "./${main}";
+export * from "./${main}";
+export const fetchHandler = { fetch: (request) => inOwnTask(() => answer(request)) };
+begin();`;
     await writeFile(join(folder, `${name}.wasm`), await component({ main: join(here, main), wit: join(root, "wit"), define, entry, nodejs }));
   }
 }

@@ -14,6 +14,10 @@ const around = /^[\t\n\r ]+|[\t\n\r ]+$/g;
 const NAMES_MAX = 500;
 const names = new Map(); // those that were seen, in lower case
 
+const VALUES_MAX = 100;
+const VALUE_LENGTH_MAX = 64;
+const values = new Map(); // what was sent, as bytes
+
 let ofFields;
 let addType;
 let toFields;
@@ -34,7 +38,7 @@ export class Headers {
       return headers;
     };
     toFields = (headers) => {
-      headers.#fields ??= headers.#pairs.map(([name, value]) => [name, encode(value)]);
+      headers.#fields ??= headers.#pairs.map((pair) => [pair[0], bytesOf(pair[1])]);
       return headers.#fields;
     };
     copyOf = (headers) => {
@@ -44,7 +48,7 @@ export class Headers {
       return copy;
     };
     addType = (headers, type) => {
-      if (!headers.has("content-type")) headers.#pairs.push(["content-type", type]);
+      if (headers.#pairs.length === 0 || !headers.has("content-type")) headers.#pairs.push(["content-type", type]);
     };
     lock = (headers) => {
       headers.#immutable = true;
@@ -92,7 +96,9 @@ export class Headers {
     requireArguments(arguments, 1, "get");
     const wanted = nameOf(name);
     let found = null;
-    for (const pair of this.#pairs ?? this.#fields) {
+    const pairs = this.#pairs ?? this.#fields;
+    for (let at = 0; at < pairs.length; at++) {
+      const pair = pairs[at];
       if (pair[0] !== wanted) continue;
       const value = typeof pair[1] === "string" ? pair[1] : decode(pair[1]);
       found = found === null ? value : `${found}, ${value}`;
@@ -112,7 +118,8 @@ export class Headers {
   has(name) {
     requireArguments(arguments, 1, "has");
     const wanted = nameOf(name);
-    for (const pair of this.#pairs ?? this.#fields) if (pair[0] === wanted) return true;
+    const pairs = this.#pairs ?? this.#fields;
+    for (let at = 0; at < pairs.length; at++) if (pairs[at][0] === wanted) return true;
     return false;
   }
 
@@ -153,7 +160,7 @@ export class Headers {
   }
 
   #list() {
-    this.#pairs ??= this.#fields.map(([name, value]) => [name, decode(value)]);
+    this.#pairs ??= this.#fields.map((pair) => [pair[0], decode(pair[1])]);
     return this.#pairs;
   }
 
@@ -194,6 +201,15 @@ function nameOf(name) {
   const lower = text.toLowerCase();
   if (names.size < NAMES_MAX) names.set(text, lower);
   return lower;
+}
+
+// Bytes that nobody changes.
+function bytesOf(value) {
+  const known = values.get(value);
+  if (known !== undefined) return known;
+  const bytes = encode(value);
+  if (value.length <= VALUE_LENGTH_MAX && values.size < VALUES_MAX) values.set(value, bytes);
+  return bytes;
 }
 
 // As at Cloudflare, characters over U+00FF are allowed; they travel as UTF-8.

@@ -7,7 +7,6 @@ import { Body, attach, extract, tee } from "./body.js";
 import { Headers, addType, copyOf, lock, ofFields } from "./headers.js";
 
 const INTERNAL = Symbol();
-const none = {};
 const withoutBody = new Set([101, 204, 205, 304]);
 const redirects = new Set([301, 302, 303, 307, 308]);
 const reasonPhrase = /^[\t \x21-\x7e\x80-\xff]*$/;
@@ -27,32 +26,10 @@ export class Response extends Body {
       this.#state = init;
       return;
     }
-    const { status = 200, statusText = "", headers, webSocket = null, cf, encodeBody = "automatic" } = init ?? none;
-    const number = Number(status);
-    if (!(number === 101 ? webSocket !== null : Number.isInteger(number) && number >= 200 && number <= 599)) {
-      throw new RangeError(
-        number === 101
-          ? "Responses with status code 101 must have a WebSocket: give it as `webSocket`."
-          : "Responses may only be constructed with status codes in the range 200 to 599, inclusive.",
-      );
-    }
-    if (encodeBody !== "automatic" && encodeBody !== "manual") throw new TypeError(`encodeBody: unexpected value: ${encodeBody}`);
-    if (statusText !== "" && !reasonPhrase.test(`${statusText}`)) throw new TypeError("Invalid statusText: it must be a reason phrase of HTTP.");
-    this.#state = {
-      status: number,
-      statusText: `${statusText}`,
-      headers: new Headers(headers ?? undefined),
-      fields: null,
-      url: "",
-      redirected: false,
-      type: "default",
-      webSocket,
-      cf,
-      encodeBody,
-    };
+    this.#state = init === undefined || init === null ? usual(new Headers()) : chosen(init);
+    if (body === null || body === undefined) return;
     const { source, type } = extract(body);
-    if (source === null) return;
-    if (withoutBody.has(number)) throw new TypeError(`Response with null body status (${[...withoutBody].join(", ")}) cannot have a body.`);
+    if (withoutBody.has(this.#state.status)) throw new TypeError(`Response with null body status (${[...withoutBody].join(", ")}) cannot have a body.`);
     attach(this, source);
     if (type !== null) addType(this.headers, type);
   }
@@ -126,6 +103,25 @@ export class Response extends Body {
     attach(copy, source);
     return copy;
   }
+}
+
+const usual = (headers) => ({
+  status: 200, statusText: "", headers, fields: null, url: "", redirected: false, type: "default", webSocket: null, cf: undefined, encodeBody: "automatic",
+});
+
+// The state that code asks for.
+function chosen({ status = 200, statusText = "", headers, webSocket = null, cf, encodeBody = "automatic" }) {
+  const number = Number(status);
+  if (!(number === 101 ? webSocket !== null : Number.isInteger(number) && number >= 200 && number <= 599)) {
+    throw new RangeError(
+      number === 101
+        ? "Responses with status code 101 must have a WebSocket: give it as `webSocket`."
+        : "Responses may only be constructed with status codes in the range 200 to 599, inclusive.",
+    );
+  }
+  if (encodeBody !== "automatic" && encodeBody !== "manual") throw new TypeError(`encodeBody: unexpected value: ${encodeBody}`);
+  if (statusText !== "" && !reasonPhrase.test(`${statusText}`)) throw new TypeError("Invalid statusText: it must be a reason phrase of HTTP.");
+  return { ...usual(new Headers(headers ?? undefined)), status: number, statusText: `${statusText}`, webSocket, cf, encodeBody };
 }
 
 likeTheWeb(Response, "Response");

@@ -5,12 +5,28 @@
 // so a long one goes piece by piece.
 
 const notAscii = /[^\x00-\x7f]/;
+const TINY = 24; // where a loop costs less than any call
 const SHORT = 512; // where looking at each character costs less than trying
 export const PIECE = 1 << 20;
 
 export function encode(text) {
   if (text.length > PIECE) return encodeInPieces(text);
   if (text.length > SHORT) return encodeLong(text);
+  if (text.length <= TINY) return encodeTiny(text);
+  return encodeShort(text);
+}
+
+function encodeTiny(text) {
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < bytes.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code > 0x7f) return encodeShort(text);
+    bytes[at] = code;
+  }
+  return bytes;
+}
+
+function encodeShort(text) {
   return ofLatin1(notAscii.test(text) ? unescape(encodeURIComponent(text.toWellFormed())) : text);
 }
 
