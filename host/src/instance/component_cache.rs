@@ -5,8 +5,8 @@
 //! can be saved; one that cannot be is compiled as it is, and the reason is kept too.
 //!
 //! ```text
-//! bytes ─ instrument() ─┬─► instrumented ─► compiled ─┬─► a file: manifest or reason, code
-//!                       └─ refused: as it was ────────┘
+//! bytes ─ merged() ─ instrument() ─┬─► instrumented ─► compiled ─┬─► a file: manifest or reason, code
+//!                                  └─ refused: as it was ────────┘
 //! ```
 //!
 //! Invariants:
@@ -30,6 +30,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
 use super::component::World;
+use super::data_segments;
 use super::engine::Host;
 
 const EXTENSION: &str = "cwasm";
@@ -152,6 +153,7 @@ impl ComponentCache {
 /// Instruments a component if it can be, and compiles it. Says what the cache keeps
 /// about it.
 fn compile(host: &Host, bytes: &[u8], world: World) -> Result<(Component, String)> {
+    let bytes = &data_segments::merged(bytes);
     let compile = |bytes: &[u8]| Component::from_binary(&host.engine, bytes);
     let reason = match world {
         World::Gateway => "a gateway has nothing to be kept".into(),

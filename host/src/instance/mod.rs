@@ -25,6 +25,7 @@ pub mod component_cache;
 pub mod context;
 mod cpu;
 pub mod create;
+mod data_segments;
 mod declared;
 pub mod end;
 pub mod engine;
