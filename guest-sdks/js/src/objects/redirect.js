@@ -3,7 +3,7 @@
 // As browsers do it, and as the host would: but it does not tell where the answer came from.
 
 import { decode } from "../platform/text/utf8.js";
-import { dropped, isPulled, wireBody } from "./body.js";
+import { dropped, isPulled, untilAborted, wireBody } from "./body.js";
 import { fetchable, messageOf, responseFrom, wireUrl } from "./message.js";
 
 const FOLLOWED_MAX = 20;
@@ -18,7 +18,8 @@ const without = (fields, names) => fields.filter(([name]) => !names.includes(nam
 // The response to a request that is sent by `send`, a function from the contract's request to its
 // answer.
 export async function followed(request, signal, send) {
-  let asked = { ...messageOf(request), redirect: request.redirect };
+  const message = messageOf(request);
+  let asked = { ...message, source: untilAborted(message.source, signal), redirect: request.redirect };
   for (let count = 0; ; count++) {
     const { method, url, headers, source } = asked;
     const answer = await send({ method, url: wireUrl(url), headers, body: wireBody(source), upgrade: null });

@@ -2,6 +2,7 @@
 
 import * as stubs from "durable:object/stubs@0.1.0";
 import { valueUnlessAborted } from "./abort.js";
+import { dropped } from "./body.js";
 import { checked } from "./errors.js";
 import { DurableObjectId } from "./id.js";
 import { kind, refused } from "./kinds.js";
@@ -11,6 +12,7 @@ import { followed } from "./redirect.js";
 import { call } from "./rpc.js";
 import { asked } from "./socket-end.js";
 import { withoutCopies } from "../platform/install.js";
+import { encode } from "../platform/text/utf8.js";
 
 // Properties of a stub that are no methods of its object.
 export class DurableObjectStub {
@@ -26,7 +28,12 @@ export class DurableObjectStub {
     const request = input instanceof Request && init === undefined ? input : new Request(input, init);
     const signal = signalOf(request);
     signal?.throwIfAborted();
-    const send = async (wire) => checked(await valueUnlessAborted(stubs.fetch(this.#className, this.#target, wire), signal));
+    const send = async (wire) => {
+      const answer = checked(await valueUnlessAborted(stubs.fetch(this.#className, this.#target, sized(wire)), signal));
+      if (wire.method !== "HEAD") return answer;
+      dropped(answer.body);
+      return { ...answer, body: { tag: "empty" } };
+    };
     if (!asksForSocket(request)) return followed(request, signal, send);
     const { token, socket } = asked(request);
     const answer = await send(wireRequest(request, token));
@@ -40,6 +47,12 @@ export class DurableObjectStub {
   call(method, args) {
     return call((payload) => stubs.call(this.#className, this.#target, method, payload), args);
   }
+}
+
+// As over HTTP, a request says how long its body is.
+function sized(wire) {
+  if (wire.body.tag !== "bytes" || wire.headers.some(([name]) => name === "content-length")) return wire;
+  return { ...wire, headers: [...wire.headers, ["content-length", encode(String(wire.body.val.length))]] };
 }
 
 // Whom each stub stands for.
