@@ -1,7 +1,7 @@
 // What does an object know of itself, and what can it do with its instance?
 
 import * as state from "durable:object/state@0.1.0";
-import * as sockets from "durable:object/websockets@0.1.0";
+import { sockets } from "./sockets.js";
 import { runInBackground } from "./background.js";
 import { asking, report, wireError } from "./errors.js";
 import { inSection, needFunction } from "./section.js";

@@ -11,7 +11,7 @@
 // Its line is a number of the host. A socket that was accepted with hibernation is known by
 // that number alone, and made anew when the object is.
 
-import * as sockets from "durable:object/websockets@0.1.0";
+import { sockets } from "./sockets.js";
 import { asking, report } from "./errors.js";
 import { keep, kept } from "./kinds.js";
 import { bytesIn } from "../platform/http/blob.js";

@@ -181,10 +181,22 @@ export class Entry extends WorkerEntrypoint {
   }
 }
 
+// What becomes of each way to a socket.
+function socketsInFront(env) {
+  const headers = { Upgrade: "websocket" };
+  const ways = [
+    async () => env.Other.getByName("front").fetch("http://other/twice", { headers }),
+    async () => fetch("http://127.0.0.1/", { headers }),
+    async () => new WebSocket("ws://127.0.0.1/"),
+  ];
+  return Promise.all(ways.map(messageOf));
+}
+
 export default {
   async fetch(request, env) {
     const [, className, name] = new URL(request.url).pathname.split("/");
     if (className === "echo") return new Response(`${request.url} ${request.headers.get("authorization")}`);
+    if (className === "sockets") return Response.json(await socketsInFront(env));
     if (className === "fetched") return new Response("default");
     return env[className].getByName(name).fetch(request);
   },
@@ -467,6 +479,16 @@ test("objects: name and password of an address are not sent", async () => {
   equal(await response.text(), `http://${here.host}/echo/url null`);
   equal(await (await other().fetch("http://u:p@other/url")).text(), "http://other/url");
 });
+
+// The Worker in front
+
+// Cloudflare's has sockets.
+if (globalThis.__cqjs !== undefined) {
+  test("objects: the Worker in front has no sockets", async () => {
+    const said = await (await fetch(`http://${here.host}/sockets`)).json();
+    for (const each of said) ok(each.startsWith("Error: A Worker in front of objects has no WebSockets of its own"), each);
+  });
+}
 
 // Timers of Node.js
 
