@@ -33,26 +33,26 @@ where
     D: Send + Unpin + 'static,
 {
     let entrance = Entrance::new(store.as_context_mut().data())?;
-    enter(store, work, hand_over, entrance)
+    enter(store, work, hand_over, Some(entrance))
 }
 
-/// A wait for what the guest is given without having asked for it.
+/// A wait for what the guest is given without having asked for it. It begins when the
+/// guest begins to read, be it within a section that was opened since.
 pub fn when_done<T>(
-    mut store: impl AsContextMut<Data = Context>,
+    store: impl AsContextMut<Data = Context>,
     work: impl Future<Output = wasmtime::Result<T>> + Send + 'static,
 ) -> wasmtime::Result<FutureReader<T>>
 where
     T: ComponentType + Lift + Lower + Send + Sync + Unpin + 'static,
 {
-    let entrance = Entrance::of_stream(store.as_context_mut().data());
-    enter(store, work, |_, done| Ok(done), entrance)
+    enter(store, work, |_, done| Ok(done), None)
 }
 
 fn enter<T, D>(
     store: impl AsContextMut<Data = Context>,
     work: impl Future<Output = wasmtime::Result<D>> + Send + 'static,
     hand_over: fn(StoreContextMut<Context>, D) -> wasmtime::Result<T>,
-    entrance: Entrance,
+    asked: Option<Entrance>,
 ) -> wasmtime::Result<FutureReader<T>>
 where
     T: ComponentType + Lift + Lower + Send + Sync + 'static,
@@ -64,7 +64,8 @@ where
             work: Box::pin(work),
             done: None,
             hand_over,
-            entrance,
+            asked,
+            reading: None,
         },
     )
 }
@@ -73,7 +74,10 @@ struct Wait<T, D> {
     work: Pin<Box<dyn Future<Output = wasmtime::Result<D>> + Send>>,
     done: Option<D>,
     hand_over: fn(StoreContextMut<Context>, D) -> wasmtime::Result<T>,
-    entrance: Entrance,
+    /// None for what the guest did not ask for.
+    asked: Option<Entrance>,
+    /// Of that, the guest's read that is under way.
+    reading: Option<Entrance>,
 }
 
 impl<T: 'static, D: Send + Unpin + 'static> FutureProducer<Context> for Wait<T, D> {
@@ -90,14 +94,22 @@ impl<T: 'static, D: Send + Unpin + 'static> FutureProducer<Context> for Wait<T, 
         {
             self.done = Some(done?);
         }
-        if self.done.is_some() && self.entrance.passes(cx) {
-            let done = self.done.take().expect("it is done");
-            return Poll::Ready((self.hand_over)(store, done).map(Some));
+        let this = &mut *self;
+        let entrance = match &mut this.asked {
+            Some(asked) => asked,
+            None => this
+                .reading
+                .get_or_insert_with(|| Entrance::of_stream(store.data())),
+        };
+        if this.done.is_some() && entrance.passes(cx) {
+            let done = this.done.take().expect("it is done");
+            return Poll::Ready((this.hand_over)(store, done).map(Some));
         }
         match finish {
             true => {
                 // The guest does not read any more; it may begin to again.
-                self.entrance.withdraw();
+                entrance.withdraw();
+                this.reading = None;
                 Poll::Ready(Ok(None))
             }
             false => Poll::Pending,

@@ -164,3 +164,14 @@ async fn a_body_that_nobody_ends_lasts_as_long_as_its_client() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_body_that_came_before_a_section_is_read_to_its_end_within() {
+    let abide = Site::fixture("").serve();
+    for protocol in [Protocol::Http1, Protocol::Http2] {
+        let path = "/fixture/a/length-in-section";
+        let body = whole(vec![b'x'; 3_000_000]);
+        let answer = abide.ask(protocol, "POST", path, body).await;
+        assert_eq!(answer.expect("an answer").number(), 3_000_000);
+    }
+}

@@ -42,6 +42,30 @@ function unlessAborted(bytes, signal) {
   };
 }
 
+// What is sent of a body until `signal` is aborted; then it breaks off, and who gives it is told.
+export function untilAborted(source, signal) {
+  if (signal === null || !isPulled(source)) return source;
+  if (source instanceof HostSource && source.follow(signal)) return source;
+  let aborted = null;
+  const forget = whenAborted(signal, (reason) => {
+    aborted = { reason };
+    source.cancel(reason);
+  });
+  return {
+    length: source.length,
+    async read() {
+      const chunk = aborted === null ? await source.read() : null;
+      if (aborted !== null) throw aborted.reason;
+      if (chunk === null) forget();
+      return chunk;
+    },
+    cancel(reason) {
+      forget();
+      source.cancel(reason);
+    },
+  };
+}
+
 // A body-stream of the host.
 export class HostSource {
   #stream;
@@ -63,6 +87,13 @@ export class HostSource {
 
   cancel() {
     this.#stream.drop();
+  }
+
+  // False if it cannot.
+  follow(signal) {
+    if (!this.#stream.mayBeTaken) return false;
+    this.#stream.follow(signal);
+    return true;
   }
 
   // Drops what nobody has begun to read.

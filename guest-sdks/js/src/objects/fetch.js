@@ -1,7 +1,7 @@
 // How does an object reach the outside world?
 
 import * as http from "durable:object/http@0.1.0";
-import { handshake } from "durable:object/websockets@0.1.0";
+import { sockets } from "./sockets.js";
 import { valueUnlessAborted } from "./abort.js";
 import { dropped } from "./body.js";
 import { checked } from "./errors.js";
@@ -51,7 +51,7 @@ export function openSocket(socket, url, protocols) {
   if (new Set(offered).size < offered.length) throw wrong("The protocols header cannot have repeating values.");
   const fields = [["upgrade", "websocket"]];
   if (offered.length > 0) fields.push(["sec-websocket-protocol", offered.join(", ")]);
-  const token = handshake();
+  const token = sockets.handshake();
   const request = wireRequest(new Request(parsed.href.replace(/^wss?:/, scheme), { headers: fields }), token);
   const closing = new AbortController();
   valueUnlessAborted(http.fetch(request, "follow"), closing.signal).then(

@@ -3,6 +3,7 @@
 import { answer } from "./answer.js";
 import { fetchBy, offer } from "./entrypoint.js";
 import { bind, fill } from "./env.js";
+import { haveNone } from "./sockets.js";
 import "./globals.js";
 
 let isFilled = false;
@@ -15,8 +16,13 @@ export function gateway(main, { classes: named, ...given }) {
   return { fetchHandler: { fetch: (request, caller) => answer(request, caller, (request) => fetch(main.default, request)) } };
 }
 
-function fetch(handler, request) {
-  if (!isFilled) fill();
+function begin() {
+  fill();
+  haveNone();
   isFilled = true;
+}
+
+function fetch(handler, request) {
+  if (!isFilled) begin();
   return fetchBy(handler, request);
 }

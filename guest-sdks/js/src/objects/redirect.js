@@ -3,7 +3,7 @@
 // As browsers do it, and as the host would: but it does not tell where the answer came from.
 
 import { decode } from "../platform/text/utf8.js";
-import { dropped, isPulled, wireBody } from "./body.js";
+import { dropped, isPulled, untilAborted, wireBody } from "./body.js";
 import { checked } from "./errors.js";
 import { fetchable, messageOf, responseFrom, wireUrl } from "./message.js";
 
@@ -21,6 +21,7 @@ const without = (fields, names) => fields.filter(([name]) => !names.includes(nam
 export async function followed(request, signal, send) {
   const { redirect } = request;
   let asked = messageOf(request);
+  asked.source = untilAborted(asked.source, signal);
   for (let count = 0; ; count++) {
     const { method, url, headers, source } = asked;
     const answer = checked(await send({ method, url: wireUrl(url), headers, body: wireBody(source), upgrade: null }));

@@ -321,7 +321,10 @@ export async function answer(receiver, method, args) {
 export async function answerReference(number, method, args) {
   const target = mine.get(number)?.local;
   if (target === undefined) throw gone();
-  if (typeof target !== "function") return answer(target, method, args);
+  if (typeof target !== "function") {
+    if (method === "") throw notCallable([]);
+    return answer(target, method, args);
+  }
   if (method !== "") throw missing(method);
   return answer({ __proto__: { call: (...given) => target(...given) } }, "call", args);
 }

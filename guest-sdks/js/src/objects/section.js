@@ -35,6 +35,10 @@ export function inSection(work, fail) {
   return section.result.promise;
 }
 
+export function needFunction(work, name, type) {
+  if (typeof work !== "function") throw new TypeError(`Failed to execute '${name}' on '${type}': parameter 1 is not of type 'function'.`);
+}
+
 function begin(section) {
   section.held = state.beginBlockConcurrency();
   section.number = ++newest;

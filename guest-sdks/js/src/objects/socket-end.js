@@ -4,7 +4,7 @@
 // server that takes it is connected with the client. Any other request that asks for a
 // socket gets a token of its own, and this object is the other end.
 
-import { handshake } from "durable:object/websockets@0.1.0";
+import { sockets } from "./sockets.js";
 import { upgradeOf } from "./message.js";
 import { WebSocket } from "./websocket.js";
 
@@ -12,6 +12,6 @@ import { WebSocket } from "./websocket.js";
 export function asked(request) {
   const passed = upgradeOf(request);
   if (passed !== undefined && passed !== null) return { token: passed, socket: () => WebSocket.passed(passed) };
-  const token = handshake();
+  const token = sockets.handshake();
   return { token, socket: () => WebSocket.reached(token) };
 }

@@ -1,10 +1,10 @@
 // What does an object know of itself, and what can it do with its instance?
 
 import * as state from "durable:object/state@0.1.0";
-import * as sockets from "durable:object/websockets@0.1.0";
+import { sockets } from "./sockets.js";
 import { runInBackground } from "./background.js";
 import { asking, report, wireError } from "./errors.js";
-import { inSection } from "./section.js";
+import { inSection, needFunction } from "./section.js";
 import { DurableObjectId } from "./id.js";
 import { DurableObjectStorage } from "./storage.js";
 import { WebSocket, WebSocketRequestResponsePair } from "./websocket.js";
@@ -42,6 +42,7 @@ export class DurableObjectState {
   }
 
   async blockConcurrencyWhile(work) {
+    needFunction(work, "blockConcurrencyWhile", "DurableObjectState");
     return inSection(
       () => work(),
       (error) => {
@@ -60,6 +61,7 @@ export class DurableObjectState {
     if (!(socket instanceof WebSocket)) {
       throw new TypeError("Failed to execute 'acceptWebSocket' on 'DurableObjectState': parameter 1 is not of type 'WebSocket'.");
     }
+    if (!Array.isArray(tags)) throw new TypeError("Failed to execute 'acceptWebSocket' on 'DurableObjectState': parameter 2 is not of type 'Array'.");
     const names = [...new Set(tags.map((tag) => String(tag).toWellFormed()))];
     if (names.length > TAGS_MAX) throw new Error(`a Hibernatable WebSocket cannot have more than ${TAGS_MAX} tags`);
     for (const name of names) {
@@ -77,6 +79,9 @@ export class DurableObjectState {
   }
 
   getTags(socket) {
+    if (!(socket instanceof WebSocket)) {
+      throw new TypeError("Failed to execute 'getTags' on 'DurableObjectState': parameter 1 is not of type 'WebSocket'.");
+    }
     return WebSocket.tagsOf(socket);
   }
 

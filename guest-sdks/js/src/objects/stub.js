@@ -2,6 +2,7 @@
 
 import * as stubs from "durable:object/stubs@0.1.0";
 import { valueUnlessAborted } from "./abort.js";
+import { dropped } from "./body.js";
 import { checked } from "./errors.js";
 import { DurableObjectId } from "./id.js";
 import { kind, refused } from "./kinds.js";
@@ -11,6 +12,7 @@ import { followed } from "./redirect.js";
 import { call } from "./rpc.js";
 import { asked } from "./socket-end.js";
 import { withoutCopies } from "../platform/install.js";
+import { encode } from "../platform/text/utf8.js";
 
 // By this a proxy gives what it stands for.
 const MEANT = Symbol();
@@ -41,7 +43,10 @@ export class DurableObjectStub {
       const request = input instanceof Request && init === undefined ? input : new Request(input, init);
       const signal = signalOf(request);
       signal?.throwIfAborted();
-      const send = (wire) => valueUnlessAborted(stubs.fetch(this.#className, this.#target, wire), signal);
+      const send = (wire) => {
+        const answer = valueUnlessAborted(stubs.fetch(this.#className, this.#target, sized(wire)), signal);
+        return wire.method === "HEAD" ? answer.then(withoutBody) : answer;
+      };
       return asksForSocket(request) ? this.#connected(request, signal, send) : followed(request, signal, send);
     } catch (error) {
       return Promise.reject(error);
@@ -104,6 +109,18 @@ export class DurableObjectStub {
 }
 
 const handler = { get, has, getPrototypeOf: () => DurableObjectStub.prototype };
+
+// As over HTTP, a request says how long its body is.
+function sized(wire) {
+  if (wire.body.tag !== "bytes" || wire.headers.some((field) => field[0] === "content-length")) return wire;
+  return { ...wire, headers: [...wire.headers, ["content-length", encode(String(wire.body.val.length))]] };
+}
+
+function withoutBody(answer) {
+  if (answer.tag === "err") return answer;
+  dropped(answer.val.body);
+  return { tag: "ok", val: { ...answer.val, body: { tag: "empty" } } };
+}
 
 export function stubOf(className, id, isReceived = false) {
   const proxy = new Proxy(new DurableObjectStub(className, id, isReceived), handler);

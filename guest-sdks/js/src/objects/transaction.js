@@ -4,7 +4,7 @@
 
 import * as transactions from "durable:object/transactions@0.1.0";
 import { storing } from "./errors.js";
-import { inSection } from "./section.js";
+import { inSection, needFunction } from "./section.js";
 import { Entries } from "./kv.js";
 import { beginSection, endSection } from "./undone.js";
 
@@ -22,6 +22,7 @@ export class Transactions {
   }
 
   runSync(work) {
+    needFunction(work, "transactionSync", "DurableObjectStorage");
     const number = storing(() => transactions.savepoint());
     const section = beginSection();
     let isUndone = false;
@@ -40,7 +41,8 @@ export class Transactions {
     }
   }
 
-  run(work) {
+  async run(work) {
+    needFunction(work, "transaction", "DurableObjectStorage");
     return inSection(
       (alone) => this.#inSection(work, alone),
       () => ({ tag: "ok" }),
@@ -49,54 +51,68 @@ export class Transactions {
 
   async #inSection(work, alone) {
     const number = storing(() => transactions.begin(this.#open.at(-1) ?? null));
-    const transaction = new DurableObjectTransaction(this.#storage, number);
     const section = beginSection();
-    let isUndone = false;
     this.#open.push(number);
+    const isInnermost = () => this.#open.at(-1) === number;
+    const end = (isKept) => {
+      storing(() => (isKept ? transactions.commit(number) : transactions.rollback(number)));
+      this.#open.pop();
+      endSection(section, !isKept);
+    };
+    const transaction = new DurableObjectTransaction(this.#storage, isInnermost, end);
     try {
       const value = await work(transaction);
       await alone();
-      isUndone = transaction.isRolledBack;
-      end(transaction, number);
+      finish(transaction, true);
       return value;
     } catch (error) {
-      isUndone = true;
       await alone();
-      if (!transaction.isOver) {
-        transaction.isOver = true;
-        storing(() => transactions.rollback(number));
-      }
+      finish(transaction, false);
       throw error;
-    } finally {
-      endSection(section, isUndone);
-      this.#open.pop();
     }
   }
 }
 
-function end(transaction, number) {
-  if (transaction.isOver) return;
-  storing(() => (transaction.isRolledBack ? transactions.rollback(number) : transactions.commit(number)));
-  transaction.isOver = true;
-}
+let finish; // ends one that was not rolled back
+
+const late = (what) => new Error(`Cannot call ${what}() on transaction that has already committed: did you move \`txn\` outside of the closure?`);
 
 export class DurableObjectTransaction extends Entries {
-  isRolledBack = false;
-  isOver = false;
+  #isRolledBack = false;
+  #isOver = false;
   #storage;
+  #isInnermost;
+  #end;
 
-  constructor(storage) {
+  constructor(storage, isInnermost, end) {
     super();
     this.#storage = storage;
+    this.#isInnermost = isInnermost;
+    this.#end = end;
   }
 
+  // Undone at once: what follows in the closure is not part of it any more.
   rollback() {
-    this.isRolledBack = true;
+    if (this.#isRolledBack) return;
+    if (this.#isOver) throw late("rollback");
+    if (!this.#isInnermost()) throw new Error("Cannot roll back an outer transaction while a nested transaction is still running.");
+    this.#finish(false);
+    this.#isRolledBack = true;
+  }
+
+  #finish(isKept) {
+    if (this.#isOver) return;
+    this.#end(isKept);
+    this.#isOver = true;
+  }
+
+  static {
+    finish = (transaction, isKept) => transaction.#finish(isKept);
   }
 
   #usable(what) {
-    if (this.isRolledBack) throw new Error(`Cannot ${what}() on rolled back transaction`);
-    if (this.isOver) throw new Error(`Cannot call ${what}() on transaction that has already committed: did you move \`txn\` outside of the closure?`);
+    if (this.#isRolledBack) throw new Error(`Cannot ${what}() on rolled back transaction`);
+    if (this.#isOver) throw late(what);
   }
 
   async get(keys) {

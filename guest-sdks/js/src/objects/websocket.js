@@ -11,11 +11,11 @@
 // Its line is a number of the host. A socket that was accepted with hibernation is known by
 // that number alone, and made anew when the object is.
 
-import * as sockets from "durable:object/websockets@0.1.0";
+import { sockets } from "./sockets.js";
 import { asking, report } from "./errors.js";
 import { keep, kept } from "./kinds.js";
 import { bytesIn } from "../platform/http/blob.js";
-import { withoutCopies } from "../platform/install.js";
+import { likeTheWeb } from "../platform/install.js";
 import { encode } from "../platform/text/utf8.js";
 
 const REASON_BYTES_MAX = 123;
@@ -111,7 +111,7 @@ export class WebSocket extends EventTarget {
   }
 
   static tagsOf(socket) {
-    if (socket.#mode !== "hibernating") throw new Error("getTags() is for sockets that were accepted with acceptWebSocket().");
+    if (socket.#mode !== "hibernating") throw new Error("you must call 'acceptWebSocket()' before attempting to access the tags of a WebSocket.");
     return socket.#line === null ? [...socket.#tags] : asking(() => sockets.tags(socket.#line));
   }
 
@@ -145,10 +145,11 @@ export class WebSocket extends EventTarget {
 
   // With hibernation.
   static accept(socket, tags) {
-    if (socket.#mode !== null) {
-      throw new TypeError("Tried to acceptWebSocket() a socket that was already accepted, or whose other end was.");
-    }
+    if (socket.#mode !== null) throw new Error("Cannot call `acceptWebSocket()` if the WebSocket was already accepted via `accept()`");
     if (socket.#isPassed) throw passedOn();
+    if (socket.#line !== null || (socket.#peer !== null && socket.#peer.#mode !== null)) {
+      throw new Error("Cannot call `acceptWebSocket()` on this WebSocket because its pair has already been accepted or used in a Response.");
+    }
     socket.#mode = "hibernating";
     socket.#tags = tags;
     if (socket.#token !== null) socket.#bind(socket.#token);
@@ -183,7 +184,7 @@ export class WebSocket extends EventTarget {
   }
 
   accept(options) {
-    if (this.#mode === "hibernating") throw new TypeError("This WebSocket was accepted with acceptWebSocket() already.");
+    if (this.#mode === "hibernating") throw new TypeError("Can't accept() WebSocket after enabling hibernation.");
     if (this.#isPassed) throw passedOn();
     this.#allowsHalfOpen = Boolean(options?.allowHalfOpen);
     if (this.#mode === "plain") return;
@@ -200,6 +201,7 @@ export class WebSocket extends EventTarget {
   // Of a socket that was never connected nobody hears anything, and a hibernating one of which the
   // other end has left is told to nobody either, as at Cloudflare.
   send(message) {
+    if (arguments.length === 0) throw new TypeError(`Failed to execute 'send' on 'WebSocket': parameter 1 is not of type 'ArrayBuffer or ArrayBufferView or string'.`);
     if (this.#mode === null && this.#state >= WebSocket.CLOSING) return;
     if (this.#mode === "hibernating" && this.#isOver && !this.#saidClose) return;
     if (this.#mode === null) {
@@ -362,6 +364,9 @@ export class WebSocketPair {
 
 export class WebSocketRequestResponsePair {
   constructor(request, response) {
+    if (arguments.length < 2) {
+      throw new TypeError(`Failed to construct 'WebSocketRequestResponsePair': constructor parameter ${arguments.length + 1} is not of type 'string'.`);
+    }
     this.#request = String(request);
     this.#response = String(response);
   }
@@ -394,7 +399,7 @@ function messageOf(message) {
     return { tag: "binary", val: new Uint8Array(message.buffer, message.byteOffset, message.byteLength) };
   }
   if (message instanceof Blob) return { tag: "binary", val: bytesIn(message) };
-  return { tag: "text", val: String(message).toWellFormed() };
+  return { tag: "text", val: `${message}`.toWellFormed() };
 }
 
 // A message of the contract, as code gets it.
@@ -431,4 +436,6 @@ function attempt(say) {
   }
 }
 
-withoutCopies({ WebSocket });
+likeTheWeb(WebSocket, "WebSocket");
+likeTheWeb(WebSocketPair, "WebSocketPair");
+likeTheWeb(WebSocketRequestResponsePair, "WebSocketRequestResponsePair");

@@ -28,6 +28,16 @@ export class Subject extends DurableObject {
   }
 }
 
+const endless = (cancel) =>
+  new ReadableStream({
+    type: "bytes",
+    async pull(controller) {
+      await pause(5);
+      controller.enqueue(new Uint8Array(10));
+    },
+    cancel,
+  });
+
 class Counter extends RpcTarget {
   value = 0;
 
@@ -116,10 +126,47 @@ export class Other extends DurableObject {
     return pause(600_000);
   }
 
+  #read = "nothing";
+
+  read() {
+    return this.#read;
+  }
+
+  async #readAll(request) {
+    let count = 0;
+    try {
+      for await (const chunk of request.body) count += chunk.length;
+      this.#read = "all";
+    } catch (error) {
+      this.#read = error.name;
+    }
+    return new Response(`${count}`);
+  }
+
   async fetch(request) {
     const { pathname } = new URL(request.url);
     if (pathname === "/url") return new Response(request.url);
+    if (pathname === "/read") return this.#readAll(request);
+    if (pathname === "/length") return new Response(request.headers.get("content-length"));
+    if (pathname === "/section") return new Response(await this.ctx.blockConcurrencyWhile(() => request.text()));
+    if (pathname === "/transaction") return new Response(await this.ctx.storage.transaction(() => request.text()));
+    if (pathname === "/endless") return new Response(endless());
+    if (pathname === "/twice") return this.#acceptTwice();
     return new Response(new Uint8Array(Number(pathname.slice(1)) || 0));
+  }
+
+  // What becomes of either end of a pair that is accepted again.
+  async #acceptTwice() {
+    const [theirs, ours] = Object.values(new WebSocketPair());
+    this.ctx.acceptWebSocket(ours);
+    const said = [];
+    for (const work of [() => this.ctx.acceptWebSocket(ours), () => this.ctx.acceptWebSocket(theirs), () => ours.accept()]) said.push(await messageOf(work));
+    ours.serializeAttachment(said);
+    const [late, client] = Object.values(new WebSocketPair());
+    client.accept();
+    said.push(await messageOf(() => this.ctx.acceptWebSocket(late)));
+    ours.send(JSON.stringify(said));
+    return new Response(null, { status: 101, webSocket: theirs });
   }
 }
 
@@ -154,10 +201,22 @@ export class Entry extends WorkerEntrypoint {
   }
 }
 
+// What becomes of each way to a socket.
+function socketsInFront(env) {
+  const headers = { Upgrade: "websocket" };
+  const ways = [
+    async () => env.Other.getByName("front").fetch("http://other/twice", { headers }),
+    async () => fetch("http://127.0.0.1/", { headers }),
+    async () => new WebSocket("ws://127.0.0.1/"),
+  ];
+  return Promise.all(ways.map(messageOf));
+}
+
 export default {
   async fetch(request, env) {
     const [, className, name] = new URL(request.url).pathname.split("/");
     if (className === "echo") return new Response(`${request.url} ${request.headers.get("authorization")}`);
+    if (className === "sockets") return Response.json(await socketsInFront(env));
     if (className === "fetched") return new Response("default");
     return env[className].getByName(name).fetch(request);
   },
@@ -204,6 +263,117 @@ if (globalThis.__cqjs !== undefined) {
     equal((await promise).message, "the reader has gone");
   });
 }
+
+const abortedBody = async (body) => {
+  const stub = other();
+  const controller = new AbortController();
+  setTimeout(() => controller.abort(), 50);
+  const answer = stub.fetch("http://other/read", { method: "POST", body, signal: controller.signal });
+  equal((await rejects(DOMException, answer)).name, "AbortError");
+  for (let tries = 0; tries < 50 && (await stub.read()) === "nothing"; tries++) await pause(20);
+  ok((await stub.read()) !== "all" && (await stub.read()) !== "nothing", await stub.read());
+};
+
+test("objects: a request that is aborted ends its body, for who gives it and who reads it", async () => {
+  const told = Promise.withResolvers();
+  await abortedBody(endless(told.resolve));
+  await told.promise;
+});
+
+test("objects: a request that is aborted ends a body that it passes on", async () => {
+  await abortedBody((await other("first").fetch("http://other/endless")).body);
+});
+
+test("objects: a body is read within a section and a transaction", async () => {
+  for (const path of ["section", "transaction"]) {
+    const [first, last] = ["here ", "and there"].map((text) => new TextEncoder().encode(text));
+    const body = new ReadableStream({
+      type: "bytes",
+      async start(controller) {
+        controller.enqueue(first);
+        await pause(50);
+        controller.enqueue(last);
+        controller.close();
+      },
+    });
+    equal(await (await other(path).fetch(`http://other/${path}`, { method: "POST", body })).text(), "here and there");
+  }
+});
+
+test("objects: a request says how long its body is", async () => {
+  const length = async (init) => (await other().fetch("http://other/length", init)).text();
+  equal(await length({ method: "POST", body: "abc" }), "3");
+  equal(await length({ method: "POST", body: "abc", headers: { "content-length": "3" } }), "3");
+  equal(await length({}), "");
+});
+
+test("objects: an answer to HEAD has no body", async () => {
+  const response = await other().fetch("http://other/100", { method: "HEAD" });
+  equal((await response.arrayBuffer()).byteLength, 0);
+});
+
+// Transactions
+
+test("objects: a transaction is rolled back at once", async () => {
+  const { storage } = here.ctx;
+  await storage.transaction(async (transaction) => {
+    await transaction.put("undone", 1);
+    transaction.rollback();
+    transaction.rollback();
+    equal(await storage.get("undone"), undefined);
+    await storage.put("kept", 1);
+    await storage.transaction(async (later) => later.put("later", 1));
+  });
+  same([await storage.get("undone"), await storage.get("kept"), await storage.get("later")], [undefined, 1, 1]);
+  let kept;
+  await storage.transaction(async (transaction) => {
+    kept = transaction;
+    await transaction.put("outer", 1);
+    await storage.transaction(async (inner) => {
+      await inner.put("inner", 1);
+      equal(throws(Error, () => transaction.rollback()).message, "Cannot roll back an outer transaction while a nested transaction is still running.");
+    });
+  });
+  same([await storage.get("outer"), await storage.get("inner")], [1, 1]);
+  ok(/already committed/.test(throws(Error, () => kept.rollback()).message));
+});
+
+test("objects: what runs alone is a function", async () => {
+  const { ctx } = here;
+  const wrong = (name, type) => `TypeError: Failed to execute '${name}' on '${type}': parameter 1 is not of type 'function'.`;
+  equal(await messageOf(() => ctx.blockConcurrencyWhile(5)), wrong("blockConcurrencyWhile", "DurableObjectState"));
+  equal(await messageOf(() => ctx.storage.transaction()), wrong("transaction", "DurableObjectStorage"));
+  equal(await messageOf(() => ctx.storage.transactionSync({})), wrong("transactionSync", "DurableObjectStorage"));
+});
+
+// Sockets
+
+test("objects: a socket is accepted once", async () => {
+  const response = await other().fetch("http://other/twice", { headers: { Upgrade: "websocket" } });
+  const socket = response.webSocket;
+  const said = new Promise((done) => socket.addEventListener("message", ({ data }) => done(JSON.parse(data))));
+  socket.accept();
+  const used = "Error: Cannot call `acceptWebSocket()` on this WebSocket because its pair has already been accepted or used in a Response.";
+  same(await said, [
+    "Error: Cannot call `acceptWebSocket()` if the WebSocket was already accepted via `accept()`",
+    used,
+    "TypeError: Can't accept() WebSocket after enabling hibernation.",
+    used,
+  ]);
+  equal(throws(TypeError, () => socket.send()).message, "Failed to execute 'send' on 'WebSocket': parameter 1 is not of type 'ArrayBuffer or ArrayBufferView or string'.");
+  throws(TypeError, () => socket.send(Symbol()));
+  equal(String(socket), "[object WebSocket]");
+  socket.close();
+});
+
+test("objects: tags are a list", () => {
+  const { 1: socket } = new WebSocketPair();
+  throws(TypeError, () => here.ctx.acceptWebSocket(socket, "tag"));
+  throws(TypeError, () => here.ctx.getTags({}));
+  throws(Error, () => here.ctx.getTags(socket));
+  throws(TypeError, () => new WebSocketRequestResponsePair("ping"));
+  equal(WebSocketRequestResponsePair.name, "WebSocketRequestResponsePair");
+});
 
 // Stubs
 
@@ -268,6 +438,7 @@ test("objects: what is missing in a result is said", async () => {
   equal(await messageOf(() => stub.version.x), missing("version"));
   equal(await stub.list()[0], undefined);
   equal(await stub.plain().deep.b, "two");
+  equal(await messageOf(async () => (await stub.counter())()), 'TypeError: "(this)" is not a function.');
   equal(await stub.plain().f(4), 8);
   equal(await stub.counter().self.self.add(2), 2);
 });
@@ -343,6 +514,16 @@ test("objects: name and password of an address are not sent", async () => {
   equal(await response.text(), `http://${here.host}/echo/url null`);
   equal(await (await other().fetch("http://u:p@other/url")).text(), "http://other/url");
 });
+
+// The Worker in front
+
+// Cloudflare's has sockets.
+if (globalThis.__cqjs !== undefined) {
+  test("objects: the Worker in front has no sockets", async () => {
+    const said = await (await fetch(`http://${here.host}/sockets`)).json();
+    for (const each of said) ok(each.startsWith("Error: A Worker in front of objects has no WebSockets of its own"), each);
+  });
+}
 
 // Timers of Node.js
 

@@ -38,6 +38,7 @@ export default {
       case "/greeting": return new Response(greeting);
       case "/env": return Response.json([env.GREETING, env.LIMIT + 1, env.SECRET ?? null]);
       case "/note": return new Response(note);
+      case "/socket": return new Response(new WebSocket("ws://127.0.0.1:1/").url);
       case "/cache": return new Response(await env.CACHE.get("x"));
     }
     return new Response(String(await env.COUNTER.getByName(pathname).increment(2)));
@@ -77,6 +78,12 @@ async fn slow_a_project_is_served_as_it_lies_there_and_edited() {
     assert_eq!(refused.status, 500);
     assert!(
         refused.text().contains("env.CACHE leads to a KV namespace"),
+        "{refused:?}"
+    );
+    // The Worker itself goes on, and whatever else it answers.
+    let refused = abide.get("/socket").await;
+    assert!(
+        refused.text().contains("has no WebSockets of its own"),
         "{refused:?}"
     );
 

@@ -5,6 +5,9 @@ import { likeTheWeb } from "../install.js";
 import { bytesOf, isBufferSource } from "../text/bytes.js";
 import { ReadableStream, TransformStream, WritableStream, lengths } from "./index.js";
 
+const NOT_BYTES =
+  "This TransformStream is being used as a byte stream, but received an object of non-ArrayBuffer/ArrayBufferView type on its writable side.";
+
 export class IdentityTransformStream extends TransformStream {
   #pair;
 
@@ -48,6 +51,15 @@ function pair(check, flush) {
   let controller;
   let failWriting;
   let wanted = Promise.withResolvers(); // resolved once the reader asks for more
+  // The reader learns of it too when the writer does something wrong.
+  const checked = (work) => {
+    try {
+      work();
+    } catch (error) {
+      controller.error(error);
+      throw error;
+    }
+  };
   const readable = new ReadableStream({
     type: "bytes",
     start(given) {
@@ -68,20 +80,18 @@ function pair(check, flush) {
       };
     },
     async write(chunk) {
-      if (!isBufferSource(chunk)) {
-        const error = new TypeError("This TransformStream is being used as a byte stream, but received an object of non-ArrayBuffer/ArrayBufferView type on its writable side.");
-        controller.error(error);
-        throw error;
-      }
+      checked(() => {
+        if (!isBufferSource(chunk)) throw new TypeError(NOT_BYTES);
+      });
       const bytes = bytesOf(chunk).slice();
-      check(bytes);
+      checked(() => check(bytes));
       if (bytes.length === 0) return;
       await wanted.promise;
       wanted = Promise.withResolvers();
       controller.enqueue(bytes);
     },
     close() {
-      flush();
+      checked(flush);
       controller.close();
       controller.byobRequest?.respond(0);
     },
