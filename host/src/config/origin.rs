@@ -125,7 +125,8 @@ impl Origin<'_> {
 /// found, unless that may be a secret in the wrong place: a text, or anything that no key
 /// is known of.
 fn in_words(message: &str, key: Option<&str>) -> String {
-    let parts = message.strip_prefix("invalid type: ");
+    let kinds = ["invalid type: ", "invalid length "];
+    let parts = kinds.iter().find_map(|kind| message.strip_prefix(kind));
     let Some((found, expected)) = parts.and_then(|it| it.split_once(", expected ")) else {
         return message.into();
     };
