@@ -11,7 +11,6 @@ pub mod wrangler;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -26,6 +25,7 @@ use self::wrangler::Asked;
 use crate::instance::component::World;
 use crate::limits::{Limits, ServerLimits};
 use crate::outbound::assets::Assets;
+use crate::regular_file;
 use crate::router::{RouteRule, Rules};
 use crate::server::TlsConfig;
 use crate::storage::classes::Migration;
@@ -128,7 +128,7 @@ pub fn data_of(file: &Path) -> Result<PathBuf, ConfigError> {
 /// What is in a configuration, and the folder that its paths are relative to.
 fn text_and_folder(file: &Path) -> Result<(String, &Path), ConfigError> {
     let shown = file.display();
-    let bytes = fs::read(file).map_err(|error| {
+    let bytes = regular_file::read(file).map_err(|error| {
         ConfigError(format!(
             "{shown}: cannot read the configuration ({error}); \
              name another file, or write one as the README shows"
@@ -531,6 +531,43 @@ mod tests {
                 &format!("{class}[limits]\nmemory_bytes_max = {value}"),
                 &["abide.toml:4:", value, "a whole number of bytes"],
             );
+        }
+        for (text, words) in [
+            (
+                "listen = 80",
+                "80 cannot be; it must be a text in quotation marks, in: listen",
+            ),
+            (
+                "data = 1.5",
+                "1.5 cannot be; it must be a path in quotation marks, in: data",
+            ),
+            (
+                "show_errors = \"yes\"",
+                "\"yes\" cannot be; it must be true or false, in: show_errors",
+            ),
+            (
+                "default_route = 0",
+                "0 cannot be; it must be true or false, in: default_route",
+            ),
+            (
+                "limits = []",
+                "what stands here must be a table of limits, in: limits",
+            ),
+            (
+                "[routes]",
+                "must be a list of tables, each in two brackets, in: [routes]",
+            ),
+            (
+                "[server]\ntrusted_proxies = \"x\"",
+                "must be a list in brackets, in: trusted_proxies",
+            ),
+            (
+                "[server]\nconnections_max = 99999999999999999999",
+                "99999999999999999999 cannot be; it must be a number of 64 bits",
+            ),
+        ] {
+            let line = text.lines().count();
+            check_refused(text, &[&format!("abide.toml:{line}: "), words]);
         }
         for (table, words) in [
             ("limits = 1", "limits"),

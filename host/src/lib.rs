@@ -30,6 +30,7 @@ mod descriptors;
 mod environment;
 mod limits;
 mod memory;
+mod regular_file;
 mod workers;
 mod written;
 

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
-use crate::config::wrangler::Worker;
+use crate::config::wrangler::{self, Worker};
 use crate::instance::script::Script;
 
 use self::bundler::Bundler;
@@ -195,10 +195,36 @@ fn language(source: &Path) -> Result<Language> {
     let found = MARKS.iter().find(|(mark, _)| source.join(mark).is_file());
     match found {
         Some((_, language)) => Ok(*language),
+        None if wrangler::find(source).is_some() => Ok(Language::JavaScript),
         None => bail!(
-            "{} holds no object's source: none of {} is there",
+            "{} holds no object's source: neither one of {} is there nor a wrangler file; abide new \
+             makes a folder to begin with",
             source.display(),
             MARKS.map(|(mark, _)| mark).join(", ")
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! A folder's files tell its language.
+
+    use super::*;
+
+    #[test]
+    fn a_folder_s_files_tell_its_language() {
+        let folder = tempfile::tempdir().unwrap();
+        let why = language(folder.path()).unwrap_err().to_string();
+        for word in ["Cargo.toml", "package.json", "a wrangler file", "abide new"] {
+            assert!(why.contains(word), "{why}");
+        }
+        for (mark, expected) in [
+            ("wrangler.toml", Language::JavaScript),
+            ("requirements.txt", Language::Python),
+            ("Cargo.toml", Language::Rust),
+        ] {
+            std::fs::write(folder.path().join(mark), "").unwrap();
+            assert_eq!(language(folder.path()).unwrap(), expected);
+        }
     }
 }

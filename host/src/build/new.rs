@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::{Workshop, rust, sdk};
+use crate::config::check_class_name;
 
 /// What a new object does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -174,6 +175,27 @@ fn named(content: &str, name: &str) -> String {
     content.replacen(chat, &new, 1).replacen(counter, &new, 1)
 }
 
+/// What packages cannot be called.
+const TAKEN: [&str; 10] = [
+    "test",
+    "core",
+    "std",
+    "alloc",
+    "proc-macro",
+    "build",
+    "deps",
+    "examples",
+    "incremental",
+    // The SDK, which it needs.
+    "durable-object",
+];
+
+/// Words of Rust, which packages cannot be called either.
+const WORDS: &str = "abstract as async await become box break const continue crate do dyn else enum \
+                     extern false final fn for gen if impl in let loop macro match mod move mut \
+                     override priv pub ref return self static struct super trait true try type \
+                     typeof unsafe unsized use virtual where while yield";
+
 /// A class has the name, so it must suit a URL, and a package.
 fn check(name: &str) -> Result<()> {
     let is_plain =
@@ -185,24 +207,10 @@ fn check(name: &str) -> Result<()> {
              beginning with a letter, for example my-object"
         );
     }
-    // What packages cannot be called.
-    if [
-        "test",
-        "core",
-        "std",
-        "alloc",
-        "proc-macro",
-        "build",
-        "deps",
-        "examples",
-        "incremental",
-        // The SDK, which it needs.
-        "durable-object",
-    ]
-    .contains(&name)
-    {
+    if TAKEN.contains(&name) || WORDS.split_whitespace().any(|word| word == name) {
         bail!("a package cannot be named {name:?}; choose another name");
     }
+    check_class_name(name).map_err(|why| anyhow!(why))?;
     Ok(())
 }
 
@@ -226,8 +234,9 @@ mod tests {
         for good in ["counter", "my-object", "a1"] {
             check(good).unwrap_or_else(|error| panic!("{error}"));
         }
+        let long = "a".repeat(65);
         for bad in [
-            "", "1st", "My", "a_b", "a b", "ä", "..", "-a", "test", "std",
+            "", "1st", "My", "a_b", "a b", "ä", "..", "-a", "test", "std", "fn", "async", &long,
         ] {
             let error = check(bad).expect_err(bad).to_string();
             assert!(error.contains(&format!("{bad:?}")), "{error}");

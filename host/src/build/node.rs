@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::place::Place;
 use super::tools::{Ended, Resident, Tools, exit_code};
 use super::{Workshop, sdk};
+use crate::regular_file;
 
 /// The oldest Node.js that works.
 const NODE_MIN: u32 = 20;
@@ -56,7 +57,7 @@ impl Package {
     /// What `package.json` in a folder says; nothing if there is none.
     pub fn of(folder: &Path) -> Result<Package> {
         let file = folder.join("package.json");
-        match fs::read_to_string(&file) {
+        match regular_file::read_text(&file) {
             Ok(text) => serde_json::from_str(text.trim_start_matches('\u{feff}'))
                 .with_context(|| format!("cannot understand {}", file.display())),
             Err(_) => Ok(Package::default()),
@@ -94,6 +95,7 @@ pub fn sdk(cache: &Path, tools: &Tools) -> Result<Sdk> {
     if ready.exists() {
         return Ok(found);
     }
+    let tools = &tools.lasting();
     check_version(&found.folder, tools)?;
     let lock = File::create(found.folder.join(".lock"))?;
     // Another process may be installing it.

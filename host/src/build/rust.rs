@@ -17,6 +17,7 @@ use super::freshness::{PathPackage, Record};
 use super::place::Place;
 use super::tools::{Ended, Tools, exit_code};
 use super::{Built, Failed, Made, Profile, Workshop, sdk};
+use crate::regular_file;
 
 const TARGET: &str = "wasm32-wasip2";
 const NO_RUST: &str = "install Rust from https://rustup.rs";
@@ -67,7 +68,7 @@ struct Package {
 
 pub fn package_name(source: &Path) -> Result<String> {
     let file = source.join("Cargo.toml");
-    let text = std::fs::read_to_string(&file)
+    let text = regular_file::read_text(&file)
         .with_context(|| format!("cannot read {}", file.display()))?;
     let manifest: Manifest =
         toml::from_str(&text).with_context(|| format!("cannot understand {}", file.display()))?;

@@ -28,7 +28,12 @@ fn unpacked(cache: &Path) -> Result<PathBuf> {
         return Ok(root);
     }
     let parent = cache.join("sdk");
-    let cannot = || format!("cannot unpack the SDK to {}", parent.display());
+    let cannot = || {
+        format!(
+            "cannot unpack the SDK to {}; choose another cache with --cache DIR",
+            parent.display()
+        )
+    };
     fs::create_dir_all(&parent).with_context(cannot)?;
     // Unpacked aside and renamed, so that nobody builds with half of it.
     let aside = tempfile::tempdir_in(&parent).with_context(cannot)?;

@@ -20,14 +20,22 @@ const SAID_BYTES_MAX: usize = 64 << 10;
 #[derive(Clone, Default)]
 pub struct Tools {
     running: Arc<Mutex<Running>>,
+    /// They go on when a build is given up.
+    are_lasting: bool,
 }
 
 #[derive(Default)]
 struct Running {
-    groups: Vec<i32>,
+    groups: Vec<Group>,
     stopped: bool,
     /// How often what ran was given up.
     given_up: u64,
+}
+
+/// The processes of one tool.
+struct Group {
+    id: i32,
+    is_lasting: bool,
 }
 
 /// What was built is not wanted any more.
@@ -60,6 +68,14 @@ pub struct Ended {
 }
 
 impl Tools {
+    /// The same, for work that is of use whatever becomes of the build.
+    pub fn lasting(&self) -> Tools {
+        Tools {
+            are_lasting: true,
+            ..self.clone()
+        }
+    }
+
     /// Runs `command` to its end. What it writes to standard error appears on ours.
     pub fn run(&self, command: &mut Command) -> Result<Ended> {
         command
@@ -80,7 +96,9 @@ impl Tools {
         if self.running.lock().stopped {
             bail!("the build was stopped");
         }
-        self.check_wanted_since(before)?;
+        if !self.are_lasting {
+            self.check_wanted_since(before)?;
+        }
         read.context("cannot read what a tool says")?;
         Ok(Ended {
             status: status.context("cannot wait for a tool")?,
@@ -121,14 +139,17 @@ impl Tools {
             bail!("the build was stopped");
         }
         let child = command.spawn()?;
-        running.groups.push(child.id() as i32);
+        running.groups.push(Group {
+            id: child.id() as i32,
+            is_lasting: self.are_lasting,
+        });
         Ok(child)
     }
 
     /// It was waited for, so its group may be another's from now on.
     fn forget(&self, child: &Child) {
-        let group = child.id() as i32;
-        self.running.lock().groups.retain(|one| *one != group);
+        let id = child.id() as i32;
+        self.running.lock().groups.retain(|group| group.id != id);
     }
 
     /// Ends all tools at once and lets none start any more. Cargo's folders stay in
@@ -136,7 +157,7 @@ impl Tools {
     pub fn end(&self) {
         let mut running = self.running.lock();
         running.stopped = true;
-        running.kill();
+        running.kill(|_| true);
     }
 
     pub fn are_ended(&self) -> bool {
@@ -147,11 +168,17 @@ impl Tools {
     pub fn give_up(&self) {
         let mut running = self.running.lock();
         running.given_up += 1;
-        running.kill();
+        running.kill(|group| !group.is_lasting);
     }
 
     pub fn times_given_up(&self) -> u64 {
         self.running.lock().given_up
+    }
+
+    /// Does somebody still wait for what has begun then?
+    pub fn are_wanted_since(&self, times_given_up: u64) -> bool {
+        let running = self.running.lock();
+        !running.stopped && running.given_up == times_given_up
     }
 
     /// Fails with `GivenUp` if that was asked for since.
@@ -164,11 +191,11 @@ impl Tools {
 }
 
 impl Running {
-    fn kill(&self) {
-        for group in &self.groups {
+    fn kill(&self, is_meant: impl Fn(&Group) -> bool) {
+        for group in self.groups.iter().filter(|group| is_meant(group)) {
             // SAFETY: a system call without memory. The group is that of a child
             // that was not waited for to its end.
-            unsafe { libc::kill(-group, libc::SIGKILL) };
+            unsafe { libc::kill(-group.id, libc::SIGKILL) };
         }
     }
 }
@@ -272,6 +299,23 @@ mod tests {
         assert!(error.is::<GivenUp>(), "{error:#}");
         end.join().unwrap();
         assert!(tools.run(&mut shell("true")).is_ok());
+    }
+
+    #[test]
+    fn what_is_of_use_to_each_build_goes_on_when_one_is_given_up() {
+        let tools = Tools::default();
+        let giver = tools.clone();
+        let end = std::thread::spawn(move || {
+            while giver.running.lock().groups.is_empty() {
+                std::thread::yield_now();
+            }
+            giver.give_up();
+        });
+        let ended = tools.lasting().run(&mut shell("sleep 1; echo done"));
+        assert_eq!(ended.unwrap().output, "done\n");
+        end.join().unwrap();
+        tools.end();
+        assert!(tools.lasting().run(&mut shell("true")).is_err());
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::instance::script::{self, Exports, Threw};
 use crate::life::class::{Class, Classes};
 use crate::life::places::Places;
 use crate::life::registry::Registry;
+use crate::limits::ServerLimits;
 use crate::outbound::Reach;
 use crate::router::{DefaultRoute, Router};
 use crate::server::{self, Listener, RedirectConfig, Role, Server, Tls, TlsConfig};
@@ -122,6 +123,8 @@ impl Loader {
     pub async fn load_code(&self, code: &Code, world: World) -> Result<Loaded> {
         let (loader, code) = (self.clone(), code.clone());
         let before = self.workshop.tools.times_given_up();
+        let tools = self.workshop.tools.clone();
+        let is_wanted = move || tools.are_wanted_since(before);
         let loaded = tokio::task::spawn_blocking(move || {
             let cache = ComponentCache::new(loader.cache().join("components"));
             let load = |file: &Path| Component::load(&loader.host, &cache, file, world);
@@ -134,13 +137,13 @@ impl Loader {
                 }),
                 Code::Source(source) => {
                     let built = build::build(source, &loader.workshop)?;
-                    let loaded = loader.finish(built, world, &cache, load, |_| Ok(()));
+                    let loaded = loader.finish(built, world, &cache, load, is_wanted, |_| Ok(()));
                     loaded.with_context(|| build::hint(source))
                 }
                 Code::Worker(worker) => {
                     let built = build::build_worker(worker, &loader.workshop)?;
                     let begun = |exports: &_| build::check_exports(worker, exports);
-                    loader.finish(built, world, &cache, load, begun)
+                    loader.finish(built, world, &cache, load, is_wanted, begun)
                 }
             }
         });
@@ -162,12 +165,13 @@ impl Loader {
         world: World,
         cache: &ComponentCache,
         load: impl Fn(&Path) -> Result<Arc<Component>>,
+        is_wanted: impl Fn() -> bool + Send + Sync + 'static,
         check: impl Fn(&Exports) -> Result<()>,
     ) -> Result<Loaded> {
         let file = match built.made {
             Made::Component(file) => file,
             Made::Script { script, file } => {
-                let begun = script::begin(&self.host, cache, &script);
+                let begun = script::begin(&self.host, cache, &script, is_wanted);
                 let begun = begun.map_err(|error| match error.downcast::<Threw>() {
                     Ok(threw) => Failed::at_top_level(threw.0).into(),
                     Err(error) => error,
@@ -314,6 +318,19 @@ impl Premises {
             listeners.push(listener(redirect, Role::Redirect { port })?);
         }
         Ok(listeners)
+    }
+
+    /// Tells clients that what `path` has is being built, until it is dropped.
+    pub async fn tell_being_built(&self, limits: &ServerLimits, path: &Path) {
+        match self.listeners().and_then(|it| Ok((it, self.url()?))) {
+            Ok((listeners, url)) => {
+                let what = path.display().to_string();
+                tracing::info!("building {what}; {url} says so until that is done");
+                server::tell_being_built(listeners, limits, &what).await;
+            }
+            Err(error) => tracing::warn!("nobody is told what is being built: {error:#}"),
+        }
+        std::future::pending().await
     }
 
     /// Tells where the server is and where its things are.

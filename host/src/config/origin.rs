@@ -76,10 +76,11 @@ impl Origin<'_> {
     /// What a reader of TOML says.
     pub fn misread(&self, error: &toml::de::Error) -> ConfigError {
         let line = error.span().map_or(1, |span| self.line(span.start));
-        let why = without_value(error.message().trim_end());
-        match self.key_in(line) {
+        let key = self.key_in(line);
+        let why = in_words(error.message().trim_end(), key);
+        match key {
             Some(key) => self.error(line, &format!("{why}, in: {key}")),
-            None => self.error(line, why),
+            None => self.error(line, &why),
         }
     }
 
@@ -120,11 +121,33 @@ impl Origin<'_> {
     }
 }
 
-/// What a reader of TOML says is wrong, without the value that it found: that may be
-/// a secret in the wrong place.
-fn without_value(message: &str) -> &str {
-    match message.split_once(", expected ") {
-        Some((found, _)) if found.starts_with("invalid type") => &message[found.len() + 2..],
-        _ => message,
+/// What a reader of TOML says is wrong, in words of this file, and with the value that it
+/// found, unless that may be a secret in the wrong place: a text, or anything that no key
+/// is known of.
+fn in_words(message: &str, key: Option<&str>) -> String {
+    let kinds = ["invalid type: ", "invalid length "];
+    let parts = kinds.iter().find_map(|kind| message.strip_prefix(kind));
+    let Some((found, expected)) = parts.and_then(|it| it.split_once(", expected ")) else {
+        return message.into();
+    };
+    let expected = match expected {
+        "a boolean" => "true or false",
+        "a string" => "a text in quotation marks",
+        "path string" => "a path in quotation marks",
+        "a map" => "a table",
+        "any valid TOML value" => "a number of 64 bits",
+        "a sequence" if key.is_some_and(|key| key.starts_with('[')) => {
+            "a list of tables, each in two brackets"
+        }
+        "a sequence" => "a list in brackets",
+        other => other,
+    };
+    let value = match found.strip_prefix("string ") {
+        Some(text) => Some(text).filter(|_| expected == "true or false"),
+        None => found.split('`').nth(1),
+    };
+    match value.filter(|_| key.is_some()) {
+        Some(value) => format!("{value} cannot be; it must be {expected}"),
+        None => format!("what stands here must be {expected}"),
     }
 }

@@ -1,7 +1,7 @@
 //! From a component's bytes to something that can be instantiated: checked, so that
 //! what can never work is refused before anything is served.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,6 +21,7 @@ use super::engine::{GIVEN_TO_GATEWAYS, Host};
 use super::handlers::Handles;
 use super::{declared, refused, trial};
 use crate::limits::Limits;
+use crate::regular_file;
 
 const VERSION: &str = "0.1.0";
 pub(super) const PACKAGE: &str = "durable:object@0.1.0";
@@ -68,7 +69,8 @@ impl Component {
         world: World,
     ) -> Result<Arc<Component>> {
         let shown = file.display();
-        let bytes = fs::read(file).with_context(|| format!("cannot read component {shown}"))?;
+        let bytes =
+            regular_file::read(file).with_context(|| format!("cannot read component {shown}"))?;
         if !bytes.starts_with(b"\0asm") {
             bail!("{shown} is not a WebAssembly component; build one with `abide build`");
         }

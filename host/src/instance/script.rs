@@ -101,10 +101,15 @@ pub fn add_to_linker<T: 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()>
     loader.func_wrap("load", move |_, (_,): (String,)| refused())
 }
 
-/// Runs the top level of a script.
+/// Runs the top level of a script, for as long as it is wanted.
 ///
 /// Fails with `Threw` when it throws, and when it computes or grows without end.
-pub fn begin(host: &Host, cache: &ComponentCache, script: &Script) -> Result<Begun> {
+pub fn begin(
+    host: &Host,
+    cache: &ComponentCache,
+    script: &Script,
+    is_wanted: impl Fn() -> bool + Send + Sync + 'static,
+) -> Result<Begun> {
     let template = std::fs::read(&script.template)
         .with_context(|| format!("cannot read {}", script.template.display()))?;
     let wizer = Wizer::new();
@@ -131,7 +136,8 @@ pub fn begin(host: &Host, cache: &ComponentCache, script: &Script) -> Result<Beg
     store.set_epoch_deadline(1);
     let since = Instant::now();
     store.epoch_deadline_callback(move |_| match since.elapsed() < TIME_MAX {
-        true => Ok(UpdateDeadline::Continue(1)),
+        true if is_wanted() => Ok(UpdateDeadline::Continue(1)),
+        true => Err(wasmtime::Error::msg("nobody wants it any more")),
         false => Err(wasmtime::Error::msg("it computes without end")),
     });
     type Snapshot = wasmtime::Result<Result<(Vec<u8>, String), String>>;

@@ -176,7 +176,7 @@ impl Assets {
     }
 
     fn look(&self, wanted: &Wanted) -> Option<Looked> {
-        let query = wanted.query.as_deref();
+        let query = wanted.query.as_deref().filter(|query| !query.is_empty());
         let answered = |answer| Some(Looked::Answer(answer));
         let inside = match self.rules.redirect(&wanted.path) {
             Some(Redirect::To(place, status)) => {
@@ -197,19 +197,18 @@ impl Assets {
         let is_page = missing != Missing::Worker;
         let is_reading = matches!(wanted.method, Method::GET | Method::HEAD);
         let dir = Dir::open_ambient_dir(&self.directory, ambient_authority()).ok();
-        let found = decoded(path).zip(dir.as_ref()).and_then(|(path, dir)| {
-            let found = self.find(&path, is_page, |file| is_file(dir, file))?;
-            Some((found, path))
+        let path = decoded(path);
+        let found = dir.as_ref().and_then(|dir| {
+            let is_file = |file: &str| self.leads_to_file(dir, file);
+            self.find(&path, is_page, is_file)
         });
         let looked = match (found, dir) {
             (Some(_), _) if !is_reading => answered(Answer::not_allowed()),
-            (Some((Found::Elsewhere(place), _)), _) => answered(Answer::elsewhere(&place, query)),
-            (Some((Found::File(..), path)), _)
-                if inside.is_none() && encoded(&path) != wanted.path =>
-            {
+            (Some(Found::Elsewhere(place)), _) => answered(Answer::elsewhere(&place, query)),
+            (Some(Found::File(..)), _) if inside.is_none() && encoded(&path) != wanted.path => {
                 answered(Answer::elsewhere(&path, query))
             }
-            (Some((Found::File(name, status), _)), Some(dir)) => {
+            (Some(Found::File(name, status)), Some(dir)) => {
                 File { name, status }.read(&dir, wanted)
             }
             _ => None,
@@ -230,6 +229,18 @@ impl Assets {
                 self.directory.display()
             )
         })
+    }
+
+    /// Is there a file that somebody may get? Links lead nowhere else: neither out of the
+    /// folder nor to what is hidden in it.
+    fn leads_to_file(&self, dir: &Dir, file: &str) -> bool {
+        let path = Path::new(file);
+        let is_file = dir.metadata(path).is_ok_and(|it| it.is_file());
+        is_file
+            && dir.canonicalize(path).is_ok_and(|real| {
+                let real = real.to_string_lossy();
+                real == file || !self.hides(&real)
+            })
     }
 
     /// Does nobody get this file?
@@ -264,10 +275,6 @@ impl File {
             content,
         })
     }
-}
-
-fn is_file(dir: &Dir, file: &str) -> bool {
-    dir.metadata(Path::new(file)).is_ok_and(|it| it.is_file())
 }
 
 #[cfg(test)]
@@ -424,5 +431,80 @@ mod tests {
         site.check("/page", "x", "200 -").await;
         let beside = site.assets.directory.join("../elsewhere");
         assert_eq!(site.assets.leave_out(&beside), None);
+    }
+
+    #[tokio::test]
+    async fn a_link_leads_to_what_may_be_got_alone() {
+        let files = [
+            (".env", "SECRET=1"),
+            (".git/config", "url"),
+            (".assetsignore", "*.map\n"),
+            ("x.map", "{}"),
+            ("data/Room/1.sqlite", "rows"),
+            ("v2/page.html", "<p>"),
+        ];
+        let mut site = Site::of(&files, NotFound::Worker);
+        let directory = site.assets.directory.clone();
+        site.assets.leave_out(&directory.join("data"));
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::write(outside.path().join("x.txt"), "theirs").unwrap();
+        let outside = outside.path().to_str().unwrap();
+        let file_outside = format!("{outside}/x.txt");
+        for (link, target) in [
+            ("newest", "v2"),
+            ("a.html", "newest/page.html"),
+            ("env.txt", ".env"),
+            ("git", ".git"),
+            ("map.txt", "x.map"),
+            ("rows", "data"),
+            ("again.txt", "env.txt"),
+            ("out.txt", &*file_outside),
+            ("out", outside),
+            ("up.txt", "../../../../../../../../etc/hostname"),
+            ("loop.txt", "loop.txt"),
+            ("nothing.txt", "nowhere"),
+        ] {
+            std::os::unix::fs::symlink(target, directory.join(link)).unwrap();
+        }
+        for path in ["/v2/page", "/newest/page", "/a"] {
+            site.check(path, "x", "200 -").await;
+        }
+        for path in [
+            "/env.txt",
+            "/git/config",
+            "/map.txt",
+            "/rows/Room/1.sqlite",
+            "/again.txt",
+            "/out.txt",
+            "/out/x.txt",
+            "/up.txt",
+            "/loop.txt",
+            "/nothing.txt",
+        ] {
+            site.check(path, "x", "Worker").await;
+        }
+    }
+
+    #[tokio::test]
+    async fn names_that_are_no_encoded_text_and_empty_queries_have_one_address_too() {
+        let files = [
+            ("per%cent.txt", "1"),
+            ("100%.txt", "2"),
+            ("page.html", "<p>"),
+        ];
+        let site = Site::of(&files, NotFound::Worker);
+        for (path, expected) in [
+            ("/per%cent.txt", "307 /per%25cent.txt"),
+            ("/per%cent.txt?", "307 /per%25cent.txt"),
+            ("/per%cent.txt?a", "307 /per%25cent.txt?a"),
+            ("/100%.txt", "307 /100%25.txt"),
+            ("/100%25.txt", "200 -"),
+            ("/100%25.txt?", "200 -"),
+            ("/page.html?", "307 /page"),
+            ("/page?", "200 -"),
+            ("/%ff", "Worker"),
+        ] {
+            site.check(path, "location", expected).await;
+        }
     }
 }

@@ -9,7 +9,7 @@ use super::body::Body;
 use super::vigil::Exchange;
 use crate::life::class::Class;
 
-const HEADER: HeaderName = HeaderName::from_static("abide-build");
+pub const HEADER: HeaderName = HeaderName::from_static("abide-build");
 const FAILED: HeaderValue = HeaderValue::from_static("failed");
 
 /// The answer in place of a class that has no code; gives the exchange back if it

@@ -26,7 +26,7 @@ use crate::workers;
 
 /// How long to wait before accepting again when the system refuses, for instance
 /// because too many files are open.
-const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+pub const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
 /// How often to look whether all connections have ended.
 const ENDING_POLL: Duration = Duration::from_millis(5);

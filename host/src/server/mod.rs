@@ -22,6 +22,7 @@
 
 mod about;
 mod answer;
+mod being_built;
 mod body;
 mod build_failure;
 mod connection;
@@ -42,5 +43,6 @@ mod upgrade;
 mod upload;
 mod vigil;
 
+pub use self::being_built::tell as tell_being_built;
 pub use self::listen::{Listener, Role, Server, bind};
 pub use self::tls::{RedirectConfig, Tls, TlsConfig};

@@ -17,6 +17,7 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::regular_file;
 use crate::written::Written;
 
 /// How often to look for new files.
@@ -102,8 +103,9 @@ fn read(files: &TlsConfig) -> Result<ServerConfig> {
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
-    let certificates = CertificateDer::pem_file_iter(file)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+    let text = regular_file::read(file).with_context(|| cannot_read("certificate", file))?;
+    let certificates = CertificateDer::pem_slice_iter(&text)
+        .collect::<Result<Vec<_>, _>>()
         .with_context(|| cannot_read("certificate", file))?;
     ensure!(
         !certificates.is_empty(),
@@ -114,9 +116,9 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
 }
 
 fn key(file: &Path) -> Result<PrivateKeyDer<'static>> {
-    PrivateKeyDer::from_pem_file(file).or_else(|error| {
-        let is_encrypted =
-            fs::read(file).is_ok_and(|text| memmem::find(&text, b"ENCRYPTED").is_some());
+    let text = regular_file::read(file).with_context(|| cannot_read("key", file))?;
+    PrivateKeyDer::from_pem_slice(&text).or_else(|error| {
+        let is_encrypted = memmem::find(&text, b"ENCRYPTED").is_some();
         ensure!(
             !is_encrypted,
             "tls.key: {} is encrypted, and nobody is there to type its password; keep it so that \

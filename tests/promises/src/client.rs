@@ -35,7 +35,7 @@ pub struct Client {
 }
 
 impl Client {
-    pub(crate) fn of(address: SocketAddr) -> Client {
+    pub fn of(address: SocketAddr) -> Client {
         let mut builder = HyperClient::builder(TokioExecutor::new());
         // A request that was sent twice would be counted twice.
         builder

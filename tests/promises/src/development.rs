@@ -23,8 +23,12 @@ build)
     echo "build in $PWD" >>"$CARGO_LOG"
     if [ -e slow ]; then
         sleep 600 &
-        echo $! >slow
+        echo $! >"$CARGO_LOG.slow"
         wait
+    fi
+    if [ -e writes ]; then
+        date >>written
+        sleep 2
     fi
     if [ -e broken ]; then
         echo "error: this is broken: $(cat broken)" >&2
@@ -114,9 +118,10 @@ impl Development {
         Abide::start(command, self.folder.clone())
     }
 
-    /// `abide serve` on a Cloudflare project below, which must fail.
-    pub fn worker_refusal(&self, below: &str) -> Refusal {
-        let mut command = self.command(&["serve", "--config"], &format!("{below}/wrangler.jsonc"));
+    /// `abide serve` on a file that says what is made of a Cloudflare project below, which
+    /// must fail.
+    pub fn worker_refusal(&self, file: &str) -> Refusal {
+        let mut command = self.command(&["serve", "--config"], file);
         command.args(["--listen", "127.0.0.1:0"]);
         self.share_sdk();
         Refusal::of(command)

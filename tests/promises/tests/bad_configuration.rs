@@ -1,10 +1,11 @@
 //! Does the server say what is wrong before it serves anything?
 
 use std::path::Path;
+use std::process::Command;
 
 use rand::{RngExt, SeedableRng};
 
-use promises::{Site, smallest};
+use promises::{Development, Site, smallest};
 
 /// A class as most mistakes are made beside it.
 fn class() -> String {
@@ -49,7 +50,7 @@ fn values_of_the_wrong_type_are_named() {
     check(
         &format!("listen = 8787\n{}", class()),
         1,
-        &["listen", "string"],
+        &["listen", "8787", "a text in quotation marks"],
     );
     check(
         &format!("{}[limits]\ncpu_ms_max = \"long\"\n", class()),
@@ -59,9 +60,37 @@ fn values_of_the_wrong_type_are_named() {
     check(
         &format!("show_errors = \"yes\"\n{}", class()),
         1,
-        &["show_errors", "boolean"],
+        &["show_errors", "yes", "true or false"],
     );
-    check("classes = 3\n", 1, &["classes"]);
+    check("classes = 3\n", 1, &["classes", "3"]);
+}
+
+/// A pipe that nobody writes to, and what never ends, keep nobody waiting.
+#[test]
+fn a_configuration_that_is_no_file_is_named() {
+    let dev = Development::default();
+    for pipe in ["abide.toml", "wrangler.jsonc", "code.wasm"] {
+        let made = Command::new("mkfifo").arg(dev.path(pipe)).status();
+        assert!(made.expect("mkfifo runs").success());
+    }
+    dev.write("a.toml", "[classes.a]\ncomponent = \"code.wasm\"\n");
+    let serve = &["serve", "--config"][..];
+    let develop = &["dev"][..];
+    let fork = &["objects", "fork", "a", "b", "c", "--config"][..];
+    for (command, path, words) in [
+        (serve, "abide.toml", "it is a pipe, and no regular file"),
+        (serve, "wrangler.jsonc", "it is a pipe, and no regular file"),
+        (serve, "a.toml", "a.toml:2: "),
+        (serve, "a.toml", "it is a pipe, and no regular file"),
+        (serve, "/dev/zero", "it is a device, and no regular file"),
+        (serve, "/", "is a folder; name the abide.toml"),
+        (develop, "abide.toml", "it is a pipe, and no regular file"),
+        (develop, "/dev/zero", "it is a device, and no regular file"),
+        (fork, "abide.toml", "it is a pipe, and no regular file"),
+        (fork, "/", "it is a folder, and no regular file"),
+    ] {
+        dev.refusal(command, path).names(&[path, words]);
+    }
 }
 
 #[test]
@@ -399,7 +428,7 @@ fn a_configuration_is_found_where_one_is() {
     let site = Site::configured("");
     let refusal = site.refusal_with(|command| {
         let folder = site.folder().to_owned();
-        *command = std::process::Command::new(promises::abide());
+        *command = Command::new(promises::abide());
         command.arg("serve").current_dir(folder);
         command.env("ABIDE_CACHE", "");
     });
@@ -409,7 +438,7 @@ fn a_configuration_is_found_where_one_is() {
 #[test]
 fn help_names_what_one_needs_to_know() {
     let abide = |arguments: &[&str]| {
-        let mut command = std::process::Command::new(promises::abide());
+        let mut command = Command::new(promises::abide());
         let output = command.args(arguments).output().expect("abide runs");
         [output.stdout, output.stderr].concat()
     };
@@ -452,7 +481,7 @@ fn an_address_that_cannot_be_had_is_named_with_the_way_out() {
                 .get_envs()
                 .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
                 .collect();
-            *command = std::process::Command::new(program);
+            *command = Command::new(program);
             command.envs(environment);
             command.args(
                 arguments
@@ -500,7 +529,7 @@ fn a_data_folder_that_cannot_be_written_is_named_with_the_way_out() {
 fn check_used(site: &Site, line: usize, words: &[&str]) {
     let refusal = site.refusal_with(|command| {
         let folder = site.folder().to_owned();
-        *command = std::process::Command::new(promises::abide());
+        *command = Command::new(promises::abide());
         command.arg("serve").current_dir(folder);
         command.env("ABIDE_CACHE", promises::cache());
     });

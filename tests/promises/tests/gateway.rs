@@ -101,6 +101,30 @@ async fn who_fails_behind_a_gateway_is_named() {
     assert!(log.contains("/to/fail/fail"), "{log}");
 }
 
+/// An object that has too much to do keeps its status and its kind, so that a client asks
+/// again.
+#[tokio::test]
+async fn what_is_refused_behind_a_gateway_stays_a_refusal() {
+    let settings = "[classes.fixture.limits]\nmailbox_events_max = 1";
+    let abide = Site::configured(&config(settings, "")).serve();
+    abide.get("/to/a/read?key=sesame").await.ok();
+    let client = abide.client();
+    let busy = tokio::spawn(async move { client.get("/to/a/spin-for?key=sesame&ms=2000").await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let asked = (0..20).map(|_| abide.get("/to/a/read?key=sesame"));
+    let mut refused = 0;
+    for answer in futures::future::join_all(asked).await {
+        if answer.status != 200 {
+            answer.is_error("overloaded", "");
+            assert_eq!(answer.status, 503);
+            assert_eq!(answer.header("retry-after"), Some("1"));
+            refused += 1;
+        }
+    }
+    assert!(refused > 5, "{refused} were refused");
+    busy.await.expect("no panic").ok();
+}
+
 #[tokio::test]
 async fn bodies_stream_through_in_both_directions() {
     let abide = served("");

@@ -13,15 +13,24 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Folders whose content is a result, or nobody's source.
-const RESULTS: [&str; 7] = [
+const RESULTS: [&str; 12] = [
     "node_modules",
     ".wrangler",
     "abide-data",
     "__pycache__",
     ".git",
     ".hg",
+    ".jj",
+    ".svn",
     ".venv",
+    // What editors and desktops remember.
+    ".idea",
+    ".vscode",
+    ".DS_Store",
 ];
+
+/// How names end that editors give to what they write beside a file that is open; and logs.
+const PASSING: [&str; 7] = [".swp", ".swx", "-swp", "~", ".tmp", ".log", "___"];
 
 /// Where build tools mark folders that can be made again.
 const RESULT_MARK: &str = "CACHEDIR.TAG";
@@ -127,11 +136,9 @@ fn is_source(folder: &Path, path: &Path, skipped: &[PathBuf]) -> bool {
     let is_result = RESULTS.iter().any(|result| name == *result) || is_built();
     let is_skipped = skipped.iter().any(|skipped| path == skipped);
     let name = name.to_string_lossy();
-    // What editors write beside a file that is open, and logs.
     let is_passing = name.starts_with(".#")
-        || [".swp", ".swx", "~", ".tmp", ".log"]
-            .iter()
-            .any(|end| name.ends_with(end));
+        || name.starts_with('#') && name.ends_with('#')
+        || PASSING.iter().any(|end| name.ends_with(end));
     !is_result && !is_skipped && !is_passing && !path.join(RESULT_MARK).exists()
 }
 
@@ -210,11 +217,27 @@ mod tests {
             }
         });
         check("results", false, &|| {
-            for result in ["target", "abide-data", "data", "node_modules", "marked"] {
+            for result in [
+                "target",
+                "abide-data",
+                "data",
+                "node_modules",
+                ".idea",
+                "marked",
+            ] {
                 fs::create_dir(at_path("o").join(result)).unwrap();
                 fs::write(at_path("o").join(result).join(RESULT_MARK), "").unwrap();
             }
-            fs::write(at_path("o/.lib.rs.swp"), "").unwrap();
+            for passing in [
+                ".lib.rs.swp",
+                ".lib.rs.kate-swp",
+                "lib.rs~",
+                "#lib.rs#",
+                "lib.rs___jb_tmp___",
+            ] {
+                fs::write(at_path("o").join(passing), "").unwrap();
+            }
+            symlink("me@here.1", at_path("o/.#lib.rs")).unwrap();
         });
         check("the folder gone", true, &|| {
             fs::rename(at_path("o"), at_path("x")).unwrap()

@@ -87,7 +87,11 @@ impl Dev {
         self.overrides.apply(&mut config)?;
         let premises = Premises::take(&config, Purpose::Developing).await?;
         let mut sources = self.sources(Attempts::default(), &config);
-        sources.load_all(&config, &self.loader).await;
+        tokio::select! {
+            biased;
+            () = premises.tell_being_built(&config.server, &self.path) => {}
+            () = sources.load_all(&config, &self.loader) => {}
+        }
         // A component knows best which classes it has; they have one code. A newer file
         // may name another.
         if !sources.is_outdated() {

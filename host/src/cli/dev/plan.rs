@@ -21,7 +21,7 @@ pub enum Plan {
 impl Plan {
     /// What is there now; a folder may get a configuration later.
     pub fn of(path: &Path) -> Result<Plan> {
-        if path.is_file() {
+        if !path.is_dir() && path.exists() {
             return Ok(match wrangler::is_one(path) {
                 true => Plan::Worker(path.into()),
                 false => Plan::Configured(path.into()),

@@ -1,5 +1,5 @@
 //! The code of one configuration: watched, and built when it changed. What is being
-//! built of older source is given up, if it takes long.
+//! built of older source is given up.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,9 +14,10 @@ use crate::config::{Code, Config};
 /// The group that is the configuration; those of the codes follow.
 pub const CONFIG_GROUP: usize = 0;
 
-/// A build of older source may take so long before newer source comes first: it hangs,
-/// or is large. The next may take twice as long, for builds write files too.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// What is built of older source is given up at once for newer source. The next may go on
+/// for so long, and each further one for twice as long: a build that writes files
+/// itself would never end.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 pub struct Sources {
     pub attempts: Attempts,
@@ -69,7 +70,7 @@ impl Sources {
 
     /// Builds and loads what one group is about.
     pub async fn load(&mut self, group: usize, config: &Config, loader: &Loader) {
-        let mut patience = PATIENCE;
+        let mut patience = Duration::ZERO;
         while !self.load_within(patience, group, config, loader).await {
             if self.is_outdated() {
                 // Which may say what is to be built instead.
@@ -77,7 +78,7 @@ impl Sources {
                 return;
             }
             self.newer.remove(&group);
-            patience *= 2;
+            patience = PATIENCE.max(patience * 2);
         }
     }
 

@@ -100,9 +100,51 @@ impl Reader<'_> {
 
 fn is_date(text: &str) -> bool {
     let mut parts = text.split('-');
-    let mut has = |digits: usize| {
-        let part = parts.next().unwrap_or_default();
-        part.len() == digits && part.bytes().all(|it| it.is_ascii_digit())
+    let mut number = |digits: usize| {
+        let part = parts.next().filter(|part| part.len() == digits)?;
+        let is_number = part.bytes().all(|it| it.is_ascii_digit());
+        is_number.then(|| part.parse::<u32>().ok()).flatten()
     };
-    has(4) && has(2) && has(2) && parts.next().is_none()
+    let (Some(year), Some(month), Some(day)) = (number(4), number(2), number(2)) else {
+        return false;
+    };
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        2 if is_leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => 0,
+    };
+    (1..=days).contains(&day) && parts.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    //! A date is one of the calendar.
+
+    use super::*;
+
+    #[test]
+    fn a_date_is_one_of_the_calendar() {
+        for date in ["2024-02-29", "2026-12-31", "2000-02-29"] {
+            assert!(is_date(date), "{date}");
+        }
+        for text in [
+            "yesterday",
+            "",
+            "2023-02-29",
+            "1900-02-29",
+            "2024-13-01",
+            "2024-00-10",
+            "2024-04-31",
+            "2024-01-00",
+            "2024-1-1",
+            "2024-01-01-01",
+            "2024–01–01",
+            "+024-01-01",
+        ] {
+            assert!(!is_date(text), "{text}");
+        }
+    }
 }

@@ -169,16 +169,15 @@ impl Reader<'_> {
             };
             let (entries, field) = match named {
                 Named::Itself(field) => (std::slice::from_ref(node), field),
-                Named::Each(field) => (node.list().unwrap_or(&[]), field),
+                Named::Each(field) => (self.entries(Some(node), setting)?, field),
                 Named::Below(below, field) => {
                     let below = node.get(below).and_then(Node::list);
                     (below.unwrap_or(&[]), field)
                 }
             };
             for entry in entries {
-                let Some(name) = entry.get(field).and_then(Node::text) else {
-                    continue;
-                };
+                let example = format!("{{ {field:?}: \"NAME\" }}");
+                let name = self.needed(entry, field, &example)?;
                 let place = self.place(entry.at);
                 if bindings.contains_key(name) {
                     let message = format!("there is another binding {name:?}; rename one");

@@ -136,10 +136,13 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn choose(&self) -> Result<Option<&'a Node>, ConfigError> {
+        let environments = self.fields(self.root.get("env"), "env")?;
+        for Field { name, value, .. } in environments {
+            self.fields(Some(value), &format!("env.{name}"))?;
+        }
         let Some(wanted) = self.environment else {
             return Ok(None);
         };
-        let environments = self.root.get("env").and_then(Node::table).unwrap_or(&[]);
         if let Some(found) = environments.iter().find(|it| it.name == wanted) {
             return Ok(Some(&found.value));
         }
@@ -240,9 +243,8 @@ impl<'a> Reader<'a> {
                 history.place_of(class)
             ));
         }
-        if asked.developing {
-            notes.extend(self.compatibility()?);
-        }
+        let differs = self.compatibility()?;
+        notes.extend(differs.filter(|_| asked.developing));
         let names: Vec<Json> = history
             .classes()
             .map(|name| json!({ "name": name, "sql": !history.is_key_value(name) }))

@@ -3,10 +3,10 @@
 //! process: those files are for one machine, and its owner.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Asked;
+use crate::regular_file;
 
 pub struct Secrets {
     pub values: BTreeMap<String, String>,
@@ -99,7 +99,7 @@ fn of_files(
 }
 
 fn text_of(file: &Path) -> Result<Option<String>, String> {
-    match fs::read_to_string(file) {
+    match regular_file::read_text(file) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(format!("cannot read {} ({error})", file.display())),
@@ -164,6 +164,8 @@ fn end_of(inner: &str, quote: char) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     //! A file of secrets is read as wrangler reads it.
+
+    use std::fs;
 
     use super::*;
 

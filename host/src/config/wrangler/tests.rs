@@ -289,11 +289,50 @@ fn an_older_date_is_told_of_where_it_matters() {
     let old = notes(r#""compatibility_date": "2024-04-02", "compatibility_flags": ["rpc"]"#);
     assert!(old[0].contains("not as of 2024-04-02") && old[0].contains("2025-05-05: WeakRef"));
     assert!(!old[0].contains("2024-04-03"), "the flag asks for it");
-    let wrong = read(&with(r#""compatibility_date": "soon""#)).unwrap_err();
-    assert!(
-        wrong.contains("\"soon\" is no date; write YYYY-MM-DD"),
-        "{wrong}"
-    );
+}
+
+#[test]
+fn what_is_of_another_kind_than_its_setting_is_refused() {
+    for (setting, expected) in [
+        (r#""env": []"#, r#"8: "env" must be an object, not a list"#),
+        (
+            r#""env": { "p": 5 }"#,
+            r#"15: "env.p" must be an object, not a number"#,
+        ),
+        (
+            r#""kv_namespaces": 5"#,
+            r#"18: "kv_namespaces" must be a list, not a number"#,
+        ),
+        (
+            r#""kv_namespaces": [{}]"#,
+            r#"19: "binding" is missing here; write for example { "binding": "NAME" }"#,
+        ),
+        (
+            r#""ai": { "binding": 5 }"#,
+            r#"20: "binding" must be a text, not a number"#,
+        ),
+    ] {
+        check_refused(&with(setting), &format!("wrangler.jsonc:5:{expected}"));
+    }
+}
+
+#[test]
+fn a_date_that_is_none_is_refused_whoever_asks() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("index.ts"), "").unwrap();
+    for (developing, date) in [(true, "soon"), (false, "yesterday"), (false, "2026-02-29")] {
+        let asked = Asked {
+            environment: None,
+            developing,
+            process: &|_| None,
+        };
+        let text = with(&format!("\"compatibility_date\": {date:?}"));
+        let refused = parse(&text, Path::new("wrangler.jsonc"), folder.path(), &asked);
+        let expected = format!(
+            "wrangler.jsonc:5:23: \"compatibility_date\": {date:?} is no date; write YYYY-MM-DD"
+        );
+        assert_eq!(refused.unwrap_err().to_string(), expected);
+    }
 }
 
 #[test]

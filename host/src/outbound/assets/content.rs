@@ -23,8 +23,10 @@ use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
+use crate::clock;
 use crate::object::body::BodySource;
 use crate::object::error::ObjectError;
+use crate::object::log_budget::LogBudget;
 
 /// As at Cloudflare: no static file is larger.
 const FILE_BYTES_MAX: u64 = 25 << 20;
@@ -81,6 +83,7 @@ pub enum Content {
 pub struct Large {
     file: File,
     bytes: u64,
+    modified: (i64, i64),
 }
 
 /// Runs what waits for the disk, when it is its turn. Whoever goes away meanwhile waits no
@@ -107,10 +110,9 @@ impl Source {
         let file = dir.open(name).ok()?.into_std();
         let state = State::of(&file.metadata().ok()?);
         if state.bytes > FILE_BYTES_MAX {
-            tracing::warn!(
-                file = name,
-                "a static file is larger than {FILE_BYTES_MAX} bytes, and not served"
-            );
+            tell(&format!(
+                "the static file {name:?} is larger than {FILE_BYTES_MAX} bytes, and not served"
+            ));
             return None;
         }
         Some(Source {
@@ -180,8 +182,12 @@ impl Source {
             return Ok((Content::Bytes(whole), mark));
         }
         if !self.is_small() {
-            let file = self.file;
-            return Ok((Content::Large(Large { file, bytes }), mark));
+            let large = Large {
+                bytes,
+                modified: self.state.modified,
+                file: self.file,
+            };
+            return Ok((Content::Large(large), mark));
         }
         let whole = self.read_whole()?;
         let is_same = whole.len() as u64 == bytes && self.state.is_of(&self.file);
@@ -271,30 +277,53 @@ impl Content {
 }
 
 impl Large {
-    /// All of it, piece by piece.
+    /// All of it, piece by piece. Nobody gets a part of what it was and a part of what it
+    /// is.
     pub fn stream(self) -> BodySource {
-        let Large { file, bytes } = self;
-        let read = async |(file, at, bytes): (File, u64, u64)| {
-            if at == bytes {
+        let read = async |(large, at): (Large, u64)| {
+            if at == large.bytes {
                 return Ok(None);
             }
-            let reading = in_turn(move || {
-                let mut piece = vec![0; PIECE_BYTES.min((bytes - at) as usize)];
-                file.read_exact_at(&mut piece, at).map(|()| (piece, file))
-            });
+            let reading = in_turn(move || large.piece(at).map(|piece| (piece, large)));
             match reading.await {
-                Some(Ok((piece, file))) => {
+                Some(Ok((piece, large))) => {
                     let at = at + piece.len() as u64;
-                    Ok(Some((Bytes::from(piece), (file, at, bytes))))
+                    Ok(Some((piece, (large, at))))
                 }
                 failed => {
-                    let error = failed.and_then(Result::err);
-                    tracing::warn!(?error, "a static file cannot be read any more");
+                    let why = match failed {
+                        Some(Err(error)) => format!(": {error}"),
+                        _ => String::new(),
+                    };
+                    tell(&format!("a static file cannot be read any more{why}"));
                     Err(ObjectError::type_error("the file cannot be read any more"))
                 }
             }
         };
-        Box::pin(futures::stream::try_unfold((file, 0, bytes), read))
+        Box::pin(futures::stream::try_unfold((self, 0), read))
+    }
+
+    fn piece(&self, at: u64) -> io::Result<Bytes> {
+        let mut piece = vec![0; PIECE_BYTES.min((self.bytes - at) as usize)];
+        self.file.read_exact_at(&mut piece, at)?;
+        // Not that it was renamed, or that another was put in its place.
+        match State::of(&self.file.metadata()?).modified == self.modified {
+            true => Ok(piece.into()),
+            false => Err(io::Error::other("it was changed while it was sent")),
+        }
+    }
+}
+
+/// Logs what is wrong with a file. Clients ask for it as often as they like.
+fn tell(what: &str) {
+    static BUDGET: LazyLock<LogBudget> = LazyLock::new(LogBudget::default);
+    match BUDGET.take(what.len(), clock::now_ms()) {
+        None => {}
+        Some(0) => tracing::warn!("{what}"),
+        Some(dropped) => tracing::warn!(
+            dropped,
+            "{what}; {dropped} lines about static files were dropped"
+        ),
     }
 }
 
@@ -345,6 +374,37 @@ mod tests {
         assert!(open(&folder, "large").mark().unwrap().is_none());
         let (_, other) = open(&folder, "large").find_mark().await.unwrap();
         assert_ne!(first, other);
+    }
+
+    #[tokio::test]
+    async fn what_changes_while_it_is_sent_breaks_off_and_what_is_replaced_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("large");
+        let old = vec![b'a'; PIECE_BYTES * 3];
+        for (what, is_whole) in [("rename", true), ("write", false), ("cut", false)] {
+            std::fs::write(&path, &old).unwrap();
+            let (source, mark) = open(&folder, "large").find_mark().await.unwrap();
+            let Content::Large(large) = source.content(mark, true).unwrap().0 else {
+                panic!("it was read whole");
+            };
+            let mut pieces = large.stream();
+            let first = pieces.try_next().await.unwrap().unwrap();
+            assert_eq!(first.len(), PIECE_BYTES);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            match what {
+                "rename" => {
+                    let other = folder.path().join("other");
+                    std::fs::write(&other, vec![b'b'; PIECE_BYTES * 3]).unwrap();
+                    std::fs::rename(&other, &path).unwrap();
+                }
+                "write" => std::fs::write(&path, vec![b'b'; PIECE_BYTES * 3]).unwrap(),
+                _ => std::fs::write(&path, "short").unwrap(),
+            }
+            let rest: Result<Vec<Bytes>, _> = pieces.try_collect().await;
+            assert_eq!(rest.is_ok(), is_whole, "{what}");
+            let is_old = |piece: &Bytes| piece.iter().all(|byte| *byte == b'a');
+            assert!(rest.iter().flatten().all(is_old), "{what}");
+        }
     }
 
     #[test]

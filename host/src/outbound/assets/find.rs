@@ -181,7 +181,7 @@ mod tests {
             rules: Arc::default(),
             left_out: None,
         };
-        let path = decoded(path).unwrap();
+        let path = decoded(path);
         match assets.find(&path, is_page, |file| FILES.contains(&file)) {
             Some(Found::File(file, StatusCode::OK)) => file,
             Some(Found::File(file, status)) => format!("{} {file}", status.as_u16()),

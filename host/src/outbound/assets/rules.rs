@@ -12,6 +12,7 @@ use regex_lite::{Captures, Regex};
 use super::headers::Headers;
 use super::ignored::Ignored;
 use super::redirects::{Redirect, Redirects};
+use crate::regular_file;
 
 const HEADERS: &str = "_headers";
 const REDIRECTS: &str = "_redirects";
@@ -48,7 +49,7 @@ pub fn files(directory: &Path) -> [PathBuf; 3] {
 impl Rules {
     /// The rules of a folder, and what is wrong with them.
     pub fn of(directory: &Path) -> (Rules, Vec<String>) {
-        let texts = files(directory).map(|file| std::fs::read_to_string(file).ok());
+        let texts = files(directory).map(|file| regular_file::read_text(&file).ok());
         let (rules, wrong) = Rules::read(texts);
         let wrong = wrong.into_iter().map(|(file, line, why)| {
             let file = directory.join(file).display().to_string();

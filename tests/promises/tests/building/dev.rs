@@ -292,13 +292,12 @@ fn runs(process: &str) -> bool {
 }
 
 async fn slow_compiler(dev: &Development) -> String {
+    let process = || fs::read_to_string(dev.path("cargo.log.slow")).unwrap_or_default();
     until("the compiler runs", async || {
-        fs::read_to_string(dev.path("o/slow")).is_ok_and(|process| process.ends_with('\n'))
+        process().ends_with('\n') && runs(process().trim())
     })
     .await;
-    let process = fs::read_to_string(dev.path("o/slow")).expect("it was there");
-    assert!(runs(process.trim()));
-    process.trim().to_owned()
+    process().trim().to_owned()
 }
 
 #[tokio::test]
@@ -332,27 +331,87 @@ async fn a_signal_ends_a_build_with_all_that_it_started() {
 }
 
 #[tokio::test]
-async fn slow_a_build_that_hangs_is_given_up_for_newer_source() {
+async fn a_build_of_older_source_is_given_up_at_once() {
     let dev = Development::answering("one");
     dev.write("o/slow", "");
     // The first, and one while it serves.
     let starting = dev.clone();
     let starting = std::thread::spawn(move || starting.dev("o"));
     let compiler = slow_compiler(&dev).await;
+    let begin = Instant::now();
     dev.remove("o/slow");
     let abide = starting.join().expect("it serves");
     answers(&abide, "/counter/x", "one").await;
     assert!(!runs(&compiler));
+    assert!(
+        begin.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begin.elapsed()
+    );
 
     dev.write("o/slow", "");
     let compiler = slow_compiler(&dev).await;
     assert_eq!(abide.get("/counter/x").await.ok(), "one");
+    let begin = Instant::now();
     dev.remove("o/slow");
     dev.source("o", "counter", "two");
     answers(&abide, "/counter/x", "two").await;
+    assert!(
+        begin.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begin.elapsed()
+    );
     abide.says("what is being built is given up").await;
     assert!(!runs(&compiler));
     assert_eq!(abide.get("/counter/x").await.header("abide-build"), None);
+}
+
+#[tokio::test]
+async fn a_build_that_writes_files_itself_comes_to_an_end() {
+    let dev = Development::answering("one");
+    dev.write("o/writes", "");
+    let abide = dev.dev("o");
+    dev.source("o", "counter", "two");
+    answers(&abide, "/counter/x", "two").await;
+}
+
+#[tokio::test]
+async fn clients_are_told_of_the_first_build_while_it_runs() {
+    let dev = Development::answering("built");
+    dev.write("o/slow", "");
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = free.local_addr().expect("an address");
+    drop(free);
+    let class = "[classes.counter]\nsource = \"o\"\n";
+    dev.write("abide.toml", format!("listen = \"{address}\"\n{class}"));
+    let mut command = dev.command(&["--cache", "cache", "dev"], "abide.toml");
+    command.current_dir(dev.path("."));
+    let starting = std::thread::spawn(move || promises::start(&mut command));
+    slow_compiler(&dev).await;
+    let client = promises::Client::of(address);
+    for protocol in [Protocol::Http1, Protocol::Http2] {
+        for path in ["/counter/x", "/anything"] {
+            let answer = client.ask(protocol, "POST", path, whole("a body")).await;
+            let answer = answer.expect("an answer");
+            assert_eq!(answer.status, 503);
+            assert_eq!(answer.header("abide-build"), Some("running"));
+            // Browsers and others ask again.
+            assert_eq!(answer.header("refresh"), Some("1"));
+            assert_eq!(answer.header("retry-after"), Some("1"));
+            assert!(answer.text().contains("is being built"), "{answer:?}");
+        }
+    }
+    // Nobody keeps the others from it.
+    let mut silent = Vec::new();
+    for _ in 0..50 {
+        silent.push(std::net::TcpStream::connect(address).expect("it listens"));
+    }
+    assert_eq!(client.get("/").await.status, 503);
+    dev.remove("o/slow");
+    let abide = starting.join().expect("it serves");
+    let answer = abide.get("/counter/x").await;
+    assert_eq!(answer.header("abide-build"), None);
+    assert_eq!(answer.ok(), "built");
 }
 
 #[tokio::test]

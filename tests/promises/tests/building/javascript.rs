@@ -1,5 +1,7 @@
 //! Does a Cloudflare project run as it lies there?
 
+use std::time::{Duration, Instant};
+
 use promises::{Development, Protocol, until};
 
 use crate::answers;
@@ -177,7 +179,7 @@ async fn slow_a_class_that_is_not_exported_is_named_with_its_binding() {
         "w/src/index.ts",
         INDEX.replace("export class Counter", "export class Countr"),
     );
-    let refusal = dev.worker_refusal("w");
+    let refusal = dev.worker_refusal("w/wrangler.jsonc");
     refusal.names(&[
         "binding \"COUNTER\" and migration \"v1\"",
         "class \"Counter\" is not exported by",
@@ -408,7 +410,7 @@ fn slow_a_project_is_tested_by_its_own_script() {
     dev.write("w/package.json", package.to_string());
     let mut abide = dev.command(&["test"], "w").spawn().expect("abide starts");
     while !dev.path("w/begun").exists() {
-        std::thread::sleep(std::time::Duration::from_millis(10));
+        std::thread::sleep(Duration::from_millis(10));
     }
     // SAFETY: a system call without memory, to a child that was not waited for yet.
     assert_eq!(unsafe { libc::kill(abide.id() as i32, libc::SIGINT) }, 0);
@@ -446,6 +448,56 @@ async fn slow_a_build_that_hangs_is_left_for_another_configuration() {
     dev.write("w/wrangler.jsonc", WRANGLER);
     answers(&abide, "/greeting", "two").await;
     assert!(begun(2)(), "it was not tried again");
+}
+
+#[tokio::test]
+async fn slow_a_script_that_never_ends_is_left_for_newer_source() {
+    let dev = project();
+    let abide = dev.worker("w", &[]);
+    let hang = async |meanwhile: &str| {
+        dev.write(
+            "w/src/greeting.ts",
+            "while (true) {}\nexport const greeting = \"never\";",
+        );
+        // Until it runs.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert_eq!(abide.get("/greeting").await.ok(), meanwhile);
+    };
+    hang("one").await;
+    let begin = Instant::now();
+    dev.write("w/src/greeting.ts", "export const greeting = \"mended\";");
+    answers(&abide, "/greeting", "mended").await;
+    assert!(
+        begin.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        begin.elapsed()
+    );
+    hang("mended").await;
+    let begin = Instant::now();
+    assert!(abide.stop().await.success());
+    assert!(begin.elapsed() < Duration::from_secs(5));
+}
+
+/// It may guard the objects, so that nothing is served without it.
+#[tokio::test]
+async fn slow_a_gateway_that_is_asked_for_must_be_exported() {
+    let dev = project();
+    let without = INDEX.split("export default").next().expect("a beginning");
+    dev.write("w/src/index.ts", without);
+    dev.write("folder/package.json", "{ \"main\": \"index.js\" }");
+    dev.write("folder/index.js", "export class Counter {}\n");
+    for folder in ["w", "folder"] {
+        let of = "source = \".\"\n";
+        let file = format!("{folder}/abide.toml");
+        dev.write(&file, format!("[classes.Counter]\n{of}\n[gateway]\n{of}"));
+        let said = "has no default export with fetch(), which would be the gateway";
+        let refusal = dev.worker_refusal(&file);
+        refusal.names(&["abide.toml:5: the gateway: ", said]);
+        let abide = dev.worker(folder, &[]);
+        let answer = abide.get("/Counter/x").await;
+        assert_eq!(answer.status, 503, "{answer:?}");
+        assert!(answer.text().contains(said), "{answer:?}");
+    }
 }
 
 #[tokio::test]
