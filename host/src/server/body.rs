@@ -12,11 +12,11 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures::FutureExt as _;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
-use tokio::sync::oneshot;
+use tokio::time::{Sleep, sleep};
 
 use super::about::About;
 use super::unsent::{Chunk, Unsent};
@@ -25,6 +25,10 @@ use super::vigil::Exchange;
 use crate::object::body::BodySource;
 use crate::object::error::ObjectError;
 use crate::object::length::Length;
+
+/// HTTP/2: the end of a stream overtakes what waits to be sent on it, and nobody is told
+/// when that has left. A client that takes what comes has it long before this.
+const HEAD_START: Duration = Duration::from_millis(20);
 
 /// An answer's body. The exchange ends with it.
 pub struct Body {
@@ -48,14 +52,7 @@ pub struct Streamed {
     /// None: it is a file's.
     about: Option<About>,
     /// Why it breaks off, once what was said before has been sent.
-    broken: Option<Broken>,
-}
-
-struct Broken {
-    error: ObjectError,
-    /// HTTP/2: the end of a stream overtakes what waits to be sent on it. So a mark goes
-    /// before it.
-    mark_taken: Option<oneshot::Receiver<()>>,
+    broken: Option<(ObjectError, Pin<Box<Sleep>>)>,
 }
 
 impl Body {
@@ -124,33 +121,21 @@ impl Streamed {
     ) -> Poll<Option<Result<Chunk, ObjectError>>> {
         let vigil = exchange.vigil();
         if self.broken.is_none() {
-            let error = match ready!(self.poll_chunk(cx)) {
-                Some(Err(error)) => error,
+            match ready!(self.poll_chunk(cx)) {
+                Some(Err(error)) => self.broken = Some((error, Box::pin(sleep(HEAD_START)))),
                 chunk => return Poll::Ready(chunk),
-            };
-            if vigil.is_http2() {
-                let (mark, taken) = Chunk::mark(self.unsent.clone());
-                self.broken = Some(Broken {
-                    error,
-                    mark_taken: Some(taken),
-                });
-                return Poll::Ready(Some(Ok(mark)));
             }
-            self.broken = Some(Broken {
-                error,
-                mark_taken: None,
-            });
             // HTTP/1 sends what it has before it asks again.
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let is_sent = |broken: &mut Broken| match &mut broken.mark_taken {
-            Some(taken) => taken.poll_unpin(cx).is_ready(),
+        let is_sent = match (&mut self.broken, vigil.is_http2()) {
+            (Some((_, head_start)), true) => head_start.as_mut().poll(cx).is_ready(),
             // It asks again when the socket takes something.
-            None => !vigil.is_blocked(),
+            _ => !vigil.is_blocked(),
         };
-        match self.broken.take_if(is_sent) {
-            Some(broken) => Poll::Ready(Some(Err(broken.error))),
+        match self.broken.take_if(|_| is_sent) {
+            Some((error, _)) => Poll::Ready(Some(Err(error))),
             None => Poll::Pending,
         }
     }

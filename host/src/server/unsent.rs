@@ -10,7 +10,6 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 
 use bytes::{Buf, Bytes};
-use tokio::sync::oneshot;
 
 use super::vigil::now_ms;
 
@@ -38,8 +37,6 @@ pub struct Unsent {
 pub struct Chunk {
     bytes: Bytes,
     unsent: Arc<Unsent>,
-    /// Who waits for it hears when it is taken, and all before it.
-    _waited_for: Option<oneshot::Sender<()>>,
 }
 
 impl UnsentTotal {
@@ -105,22 +102,7 @@ impl Chunk {
     /// Counts these bytes.
     pub fn new(bytes: Bytes, unsent: Arc<Unsent>) -> Chunk {
         unsent.add(bytes.len());
-        Chunk {
-            bytes,
-            unsent,
-            _waited_for: None,
-        }
-    }
-
-    /// Nothing, and how to learn when it is taken.
-    pub fn mark(unsent: Arc<Unsent>) -> (Chunk, oneshot::Receiver<()>) {
-        let (taken, is_taken) = oneshot::channel();
-        let mark = Chunk {
-            bytes: Bytes::new(),
-            unsent,
-            _waited_for: Some(taken),
-        };
-        (mark, is_taken)
+        Chunk { bytes, unsent }
     }
 }
 

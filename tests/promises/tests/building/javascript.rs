@@ -377,7 +377,7 @@ async fn slow_webassembly_and_a_wait_at_the_top_level_are_refused_with_their_pla
         "w/src/greeting.ts",
         "import add from \"./add.wasm\";\nexport const greeting = typeof add;",
     );
-    let refusal = dev.worker_refusal("w");
+    let refusal = dev.worker_refusal("w/wrangler.jsonc");
     refusal.names(&[
         "src/greeting.ts:1:16",
         "src/add.wasm is WebAssembly, which QuickJS cannot run",
@@ -386,7 +386,7 @@ async fn slow_webassembly_and_a_wait_at_the_top_level_are_refused_with_their_pla
         "w/src/greeting.ts",
         "export const greeting = await Promise.resolve(\"x\");",
     );
-    let refusal = dev.worker_refusal("w");
+    let refusal = dev.worker_refusal("w/wrangler.jsonc");
     refusal.names(&["src/greeting.ts:1:24", "await"]);
 }
 
