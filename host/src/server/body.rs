@@ -19,15 +19,16 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
 use super::about::About;
-use super::unsent::{Chunk, Unsent};
+use super::unsent::{Chunk, Said, Unsent};
 use super::upload::Upload;
 use super::vigil::Exchange;
 use crate::object::body::BodySource;
 use crate::object::error::ObjectError;
 use crate::object::length::Length;
 
-/// HTTP/2: the end of a stream overtakes what waits to be sent on it, and nobody is told
-/// when that has left. A client that takes what comes has it long before this.
+/// HTTP/2: the end of a stream overtakes what waits to be sent on it. Of chunks it is known
+/// when they have left, but not of a head: a client that takes what comes has it long before
+/// this.
 const HEAD_START: Duration = Duration::from_millis(20);
 
 /// An answer's body. The exchange ends with it.
@@ -49,6 +50,7 @@ pub struct Streamed {
     upload: Upload,
     length: Option<Length>,
     unsent: Arc<Unsent>,
+    said: Said,
     /// None: it is a file's.
     about: Option<About>,
     /// Why it breaks off, once what was said before has been sent.
@@ -66,7 +68,10 @@ impl Body {
     pub fn whole(bytes: Bytes, exchange: Exchange) -> Body {
         let content = match bytes.is_empty() {
             true => Content::None,
-            false => Content::Whole(Chunk::new(bytes, exchange.vigil().unsent.clone())),
+            false => {
+                let unsent = exchange.vigil().unsent.clone();
+                Content::Whole(Chunk::new(bytes, unsent, Said::default()))
+            }
         };
         Body { content, exchange }
     }
@@ -101,6 +106,7 @@ impl Body {
             upload,
             length,
             unsent: exchange.vigil().unsent.clone(),
+            said: Said::default(),
             about,
             broken: None,
         };
@@ -130,7 +136,15 @@ impl Streamed {
             return Poll::Pending;
         }
         let is_sent = match (&mut self.broken, vigil.is_http2()) {
-            (Some((_, head_start)), true) => head_start.as_mut().poll(cx).is_ready(),
+            (Some((_, head_start)), true) => {
+                ready!(head_start.as_mut().poll(cx));
+                let is_sent = !self.said.is_on_its_way();
+                if !is_sent {
+                    *head_start = Box::pin(sleep(HEAD_START));
+                    ready!(head_start.as_mut().poll(cx));
+                }
+                is_sent
+            }
             // It asks again when the socket takes something.
             _ => !vigil.is_blocked(),
         };
@@ -168,7 +182,11 @@ impl Streamed {
             return Poll::Ready(match chunk {
                 None => None,
                 Some(None) => continue,
-                Some(Some(chunk)) => Some(Ok(Chunk::new(chunk, self.unsent.clone()))),
+                Some(Some(chunk)) => Some(Ok(Chunk::new(
+                    chunk,
+                    self.unsent.clone(),
+                    self.said.clone(),
+                ))),
             });
         }
     }

@@ -37,6 +37,19 @@ pub struct Unsent {
 pub struct Chunk {
     bytes: Bytes,
     unsent: Arc<Unsent>,
+    /// Held until they are taken.
+    _said: Said,
+}
+
+/// What is on its way of one body.
+#[derive(Clone, Default)]
+pub struct Said(Arc<()>);
+
+impl Said {
+    /// Is some of it yet to be sent?
+    pub fn is_on_its_way(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
 }
 
 impl UnsentTotal {
@@ -99,10 +112,14 @@ impl Unsent {
 }
 
 impl Chunk {
-    /// Counts these bytes.
-    pub fn new(bytes: Bytes, unsent: Arc<Unsent>) -> Chunk {
+    /// Counts these bytes, which are some of what is said.
+    pub fn new(bytes: Bytes, unsent: Arc<Unsent>, said: Said) -> Chunk {
         unsent.add(bytes.len());
-        Chunk { bytes, unsent }
+        Chunk {
+            bytes,
+            unsent,
+            _said: said,
+        }
     }
 }
 
@@ -140,7 +157,7 @@ mod tests {
         let total = Arc::new(UnsentTotal::new(1_000_000));
         let unsent = Arc::new(Unsent::new(100_000, total.clone()));
         let mut chunks: Vec<_> = (0..50)
-            .map(|n| Chunk::new(vec![0; n * 1_000].into(), unsent.clone()))
+            .map(|n| Chunk::new(vec![0; n * 1_000].into(), unsent.clone(), Said::default()))
             .collect();
         assert_eq!(unsent.bytes(), 49 * 50 / 2 * 1_000);
         assert!(unsent.bytes() - total.bytes.load(Relaxed) < STEP_BYTES);

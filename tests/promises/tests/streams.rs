@@ -206,6 +206,23 @@ async fn what_was_said_before_a_stream_breaks_off_arrives() {
     }
 }
 
+/// Where many do so at once, what they said waits for its turn to be sent.
+#[tokio::test]
+async fn what_was_said_before_many_streams_break_off_at_once_arrives_over_http2() {
+    let abide = Site::fixture("").serve();
+    let broken = async |n: usize| {
+        let path = format!("/fixture/{n}/exactly?header=content-length:9&chunks=he|llo");
+        let sent = abide.open_with(Protocol::Http2, "GET", &path, promises::whole(""));
+        let mut stream = sent.await;
+        assert_eq!(stream.status, 200);
+        assert_eq!(stream.read(5).await.expect("it was said"), b"hello");
+        assert!(stream.next().await.is_err(), "it looks whole");
+    };
+    for _ in 0..5 {
+        futures::future::join_all((0..100).map(&broken)).await;
+    }
+}
+
 #[tokio::test]
 async fn a_request_body_that_breaks_off_ends_the_object_s_stream() {
     let abide = Site::forgetful("[limits]\nidle_timeout_ms = 100").serve();
