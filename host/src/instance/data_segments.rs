@@ -13,15 +13,15 @@ const GAP_MAX: u64 = 4096;
 /// The component with as few segments as possible; as it is where anything in it is
 /// not as expected.
 pub fn merged(component: &[u8]) -> Vec<u8> {
-    in_component(component).unwrap_or_else(|_| component.to_vec())
+    in_component(component).unwrap_or_else(|| component.to_vec())
 }
 
-fn in_component(bytes: &[u8]) -> wasmparser::Result<Vec<u8>> {
+fn in_component(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut encoded = Component::new();
     // What lies within another section is copied together with that.
     let mut copied = 0;
     for payload in Parser::new(0).parse_all(bytes) {
-        let payload = payload?;
+        let payload = payload.ok()?;
         let Some((id, range)) = payload.as_section() else {
             continue;
         };
@@ -29,93 +29,92 @@ fn in_component(bytes: &[u8]) -> wasmparser::Result<Vec<u8>> {
             continue;
         }
         copied = range.end;
-        let within = &bytes[range];
+        let within = bytes.get(range)?;
         let changed = match payload {
-            Payload::ModuleSection { .. } => in_module(within)?,
-            Payload::ComponentSection { .. } => Some(in_component(within)?),
+            Payload::ModuleSection { .. } => in_module(within),
+            Payload::ComponentSection { .. } => in_component(within),
             _ => None,
         };
         let data = changed.as_deref().unwrap_or(within);
         encoded.section(&RawSection { id, data });
     }
-    Ok(encoded.finish())
+    Some(encoded.finish())
 }
 
 /// The module with fewer segments, if its segments are nothing but the beginning of
 /// its one memory.
-fn in_module(bytes: &[u8]) -> wasmparser::Result<Option<Vec<u8>>> {
-    let (mut memories, mut has_own) = (0, true);
+fn in_module(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut memories = 0;
     let mut segments: Vec<(u64, Vec<u8>)> = Vec::new();
     for payload in Parser::new(0).parse_all(bytes) {
-        match payload? {
+        match payload.ok()? {
             Payload::ImportSection(section) => {
                 for import in section.into_imports() {
-                    let is_memory = matches!(import?.ty, TypeRef::Memory(_));
-                    memories += u32::from(is_memory);
-                    has_own &= !is_memory;
+                    if matches!(import.ok()?.ty, TypeRef::Memory(_)) {
+                        return None;
+                    }
                 }
             }
             Payload::MemorySection(section) => memories += section.count(),
             // Segments may be used by their numbers.
-            Payload::DataCountSection { .. } => return Ok(None),
+            Payload::DataCountSection { .. } => return None,
             Payload::DataSection(section) => {
                 for segment in section {
-                    let segment = segment?;
+                    let segment = segment.ok()?;
                     // Nobody can use it.
                     if matches!(segment.kind, DataKind::Passive) {
                         continue;
                     }
-                    let Some(address) = address(&segment.kind)? else {
-                        return Ok(None);
-                    };
-                    let end = segments
-                        .last()
-                        .map_or(0, |(at, data)| at + data.len() as u64);
-                    match segments.last_mut() {
-                        _ if address < end => return Ok(None),
-                        Some((_, data)) if address - end < GAP_MAX => {
-                            data.resize(data.len() + (address - end) as usize, 0);
-                            data.extend_from_slice(segment.data);
-                        }
-                        _ => segments.push((address, segment.data.to_vec())),
-                    }
+                    add(&mut segments, address(&segment.kind)?, segment.data)?;
                 }
             }
             _ => {}
         }
     }
-    if memories != 1 || !has_own || segments.is_empty() {
-        return Ok(None);
+    if memories != 1 || segments.is_empty() {
+        return None;
     }
     let mut encoded = Module::new();
     for payload in Parser::new(0).parse_all(bytes) {
-        let Some((id, range)) = payload?.as_section() else {
+        let Some((id, range)) = payload.ok()?.as_section() else {
             continue;
         };
+        let data = bytes.get(range)?;
         if id == SectionId::Data as u8 {
             encoded.section(&section(&segments));
         } else {
-            encoded.section(&RawSection {
-                id,
-                data: &bytes[range],
-            });
+            encoded.section(&RawSection { id, data });
         }
     }
-    Ok(Some(encoded.finish()))
+    Some(encoded.finish())
+}
+
+/// Adds a segment, or nothing if it does not lie behind all others.
+fn add(segments: &mut Vec<(u64, Vec<u8>)>, address: u64, data: &[u8]) -> Option<()> {
+    let end = |(at, data): &(u64, Vec<u8>)| at + data.len() as u64;
+    let gap = address.checked_sub(segments.last().map_or(0, end))?;
+    match segments.last_mut() {
+        Some((_, before)) if gap < GAP_MAX => {
+            before.resize(before.len() + gap as usize, 0);
+            before.extend_from_slice(data);
+        }
+        _ => segments.push((address, data.to_vec())),
+    }
+    Some(())
 }
 
 /// Where a segment goes, if that is a constant.
-fn address(kind: &DataKind<'_>) -> wasmparser::Result<Option<u64>> {
+fn address(kind: &DataKind<'_>) -> Option<u64> {
     let DataKind::Active { offset_expr, .. } = kind else {
-        return Ok(None);
+        return None;
     };
     let mut operators = offset_expr.get_operators_reader();
-    let first = operators.read()?;
-    let is_alone = matches!(operators.read()?, Operator::End);
-    Ok(match first {
+    let first = operators.read().ok()?;
+    let is_alone = matches!(operators.read().ok()?, Operator::End);
+    match first {
         Operator::I32Const { value } if is_alone => Some(u64::from(value as u32)),
         _ => None,
-    })
+    }
 }
 
 fn section(segments: &[(u64, Vec<u8>)]) -> DataSection {
@@ -142,8 +141,8 @@ mod tests {
             if let Payload::DataSection(section) = payload.expect("it is valid") {
                 for segment in section {
                     let segment = segment.expect("it is valid");
-                    let at = address(&segment.kind).expect("it is valid");
-                    found.push((at.expect("it is a constant"), segment.data.to_vec()));
+                    let at = address(&segment.kind).expect("it is a constant");
+                    found.push((at, segment.data.to_vec()));
                 }
             }
         }
@@ -194,5 +193,11 @@ mod tests {
     #[test]
     fn what_is_no_component_stays() {
         assert_eq!(merged(b"nonsense"), b"nonsense");
+        let module = r#"(component (core module (memory 1) (data (i32.const 8) "a") (data (i32.const 10) "b")))"#;
+        let whole = wat::parse_str(module).expect("it is valid");
+        for end in 0..whole.len() {
+            let cut = &whole[..end];
+            assert_eq!(merged(cut), cut, "{end} bytes");
+        }
     }
 }
