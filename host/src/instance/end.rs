@@ -72,8 +72,8 @@ impl InstanceEnd {
     }
 
     /// Ends the instance, the events that run in it and those that wait for it.
-    pub fn reset_all(&self, message: impl Into<String>) -> wasmtime::Error {
-        self.decide(EndReason::of_all(ObjectError::reset(message)))
+    pub fn reset_all(&self, error: ObjectError) -> wasmtime::Error {
+        self.decide(EndReason::of_all(error))
     }
 
     /// Ends an instance that had to leave.

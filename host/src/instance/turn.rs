@@ -31,6 +31,7 @@ use super::end::{EndReason, InstanceEnd};
 use super::turnstile::{Reopened, Turnstile};
 use crate::clock;
 use crate::object::deadlines::{Deadlines, Verdict};
+use crate::object::error::ObjectError;
 use crate::object::outlet::Output;
 use crate::storage::StorageError;
 use crate::workers::{heavy, watch};
@@ -308,7 +309,7 @@ impl Steering {
             Verdict::Reset {
                 message,
                 reaches_waiting: true,
-            } => Poll::Ready(Err(self.end.reset_all(message))),
+            } => Poll::Ready(Err(self.end.reset_all(ObjectError::reset(message)))),
             Verdict::Reset { message, .. } => Poll::Ready(Err(self.end.leave(message))),
         }
     }

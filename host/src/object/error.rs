@@ -60,6 +60,15 @@ impl ObjectError {
         ObjectError::of(ErrorKind::Reset, message)
     }
 
+    /// The same, where it is why the object is reset.
+    pub fn as_reset(self) -> ObjectError {
+        ObjectError {
+            name: self.name,
+            details: self.details,
+            ..ObjectError::reset(self.message)
+        }
+    }
+
     pub fn overloaded(message: impl Into<String>) -> ObjectError {
         ObjectError::of(ErrorKind::Overloaded, message)
     }

@@ -84,6 +84,12 @@ export class Other extends DurableObject {
     reading.catch((error) => (this.#error = String(error)));
   }
 
+  failAlone() {
+    return this.ctx.blockConcurrencyWhile(() => {
+      throw new RangeError("alone");
+    });
+  }
+
   ignore() {}
 
   taken() {
@@ -344,6 +350,12 @@ test("objects: what runs alone is a function", async () => {
   equal(await messageOf(() => ctx.blockConcurrencyWhile(5)), wrong("blockConcurrencyWhile", "DurableObjectState"));
   equal(await messageOf(() => ctx.storage.transaction()), wrong("transaction", "DurableObjectStorage"));
   equal(await messageOf(() => ctx.storage.transactionSync({})), wrong("transactionSync", "DurableObjectStorage"));
+});
+
+test("objects: an error that ends a section keeps its name", async () => {
+  const error = await rejects(RangeError, other("failing").failAlone());
+  equal(error.message, "alone");
+  equal(error.durableObjectReset, true);
 });
 
 // Sockets

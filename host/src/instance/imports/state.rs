@@ -4,6 +4,7 @@ use wasmtime::Result;
 
 use crate::instance::bindings::durable::object::state::{Error, Host, ResourceLimits};
 use crate::instance::context::Context;
+use crate::object::error::ObjectError;
 
 const ABORTED: &str = "Application called abort() to reset Durable Object.";
 
@@ -58,7 +59,7 @@ impl Host for Context {
         self.leave_section(section)?;
         match outcome {
             Ok(()) => Ok(()),
-            Err(error) => Err(self.end.reset_all(error.message)),
+            Err(error) => Err(self.end.reset_all(ObjectError::from(error).as_reset())),
         }
     }
 }
