@@ -32,6 +32,8 @@ const READ_PACE: Duration = Duration::from_millis(3);
 const WRITE_PACE: Duration = Duration::from_millis(10);
 /// What a neighbour may notice, beside twice the time that it takes alone.
 const ROOM: Duration = Duration::from_millis(5);
+/// How often it is measured before it counts as noticed.
+const ATTEMPTS: u32 = 3;
 /// An answer that is late by so much ends its round, and counts for all of it.
 const STANDSTILL: Duration = Duration::from_secs(2);
 /// Niceness of the thread that asks.
@@ -118,20 +120,29 @@ impl<'a> Neighbour<'a> {
     }
 
     /// Measures the neighbours beside an attack, and checks that they hardly notice it.
+    /// What else the machine does disturbs one measurement, but seldom all of them.
     pub async fn holds_beside(&self, mut attack: Attack) -> Attack {
         tokio::time::sleep(RUN_UP).await;
-        let (alone, cpu_before, begin) = (self.alone, self.abide.cpu_time(), Instant::now());
-        let beside = self.measure().await;
-        let cpu = self.abide.cpu_time() - cpu_before;
-        let cores = cpu.as_secs_f64() / begin.elapsed().as_secs_f64();
-        println!("alone: {alone}; beside the attack: {beside}; the server used {cores:.2} cores");
-        assert!(!attack.is_over(), "the attack gave up");
-        for (what, alone, beside, disk) in [
-            ("a read", alone.read, beside.read, Duration::ZERO),
-            ("a write", alone.write, beside.write, beside.disk),
-        ] {
+        for left in (0..ATTEMPTS).rev() {
+            let (alone, cpu_before, begin) = (self.alone, self.abide.cpu_time(), Instant::now());
+            let beside = self.measure().await;
+            let cpu = self.abide.cpu_time() - cpu_before;
+            let cores = cpu.as_secs_f64() / begin.elapsed().as_secs_f64();
+            println!(
+                "alone: {alone}; beside the attack: {beside}; the server used {cores:.2} cores"
+            );
+            assert!(!attack.is_over(), "the attack gave up");
+            let noticed = [
+                ("a read", alone.read, beside.read, Duration::ZERO),
+                ("a write", alone.write, beside.write, beside.disk),
+            ]
+            .into_iter()
+            .find(|(_, alone, beside, disk)| *beside > 2 * *alone + 2 * *disk + ROOM);
+            let Some((what, alone, beside, _)) = noticed else {
+                break;
+            };
             assert!(
-                beside <= 2 * alone + 2 * disk + ROOM,
+                left > 0,
                 "{what} of a neighbour takes {alone:?} alone and {beside:?} beside the attack"
             );
         }
