@@ -61,7 +61,7 @@ impl ObjectError {
     }
 
     /// The same, where it is why the object is reset.
-    pub fn as_reset(self) -> ObjectError {
+    pub fn into_reset(self) -> ObjectError {
         ObjectError {
             name: self.name,
             details: self.details,

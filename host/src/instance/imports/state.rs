@@ -59,7 +59,7 @@ impl Host for Context {
         self.leave_section(section)?;
         match outcome {
             Ok(()) => Ok(()),
-            Err(error) => Err(self.end.reset_all(ObjectError::from(error).as_reset())),
+            Err(error) => Err(self.end.reset_all(ObjectError::from(error).into_reset())),
         }
     }
 }
