@@ -285,16 +285,20 @@ mod tests {
         while other.ask("b").is_ok() {}
     }
 
+    fn give_up_when_running(tools: &Tools) -> std::thread::JoinHandle<()> {
+        let tools = tools.clone();
+        std::thread::spawn(move || {
+            while tools.running.lock().groups.is_empty() {
+                std::thread::yield_now();
+            }
+            tools.give_up();
+        })
+    }
+
     #[test]
     fn what_is_given_up_ends_and_others_may_start() {
         let tools = Tools::default();
-        let giver = tools.clone();
-        let end = std::thread::spawn(move || {
-            while giver.running.lock().groups.is_empty() {
-                std::thread::yield_now();
-            }
-            giver.give_up();
-        });
+        let end = give_up_when_running(&tools);
         let error = tools.run(&mut shell("sleep 60; :")).err().unwrap();
         assert!(error.is::<GivenUp>(), "{error:#}");
         end.join().unwrap();
@@ -304,13 +308,7 @@ mod tests {
     #[test]
     fn what_is_of_use_to_each_build_goes_on_when_one_is_given_up() {
         let tools = Tools::default();
-        let giver = tools.clone();
-        let end = std::thread::spawn(move || {
-            while giver.running.lock().groups.is_empty() {
-                std::thread::yield_now();
-            }
-            giver.give_up();
-        });
+        let end = give_up_when_running(&tools);
         let ended = tools.lasting().run(&mut shell("sleep 1; echo done"));
         assert_eq!(ended.unwrap().output, "done\n");
         end.join().unwrap();

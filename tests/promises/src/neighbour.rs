@@ -7,7 +7,8 @@
 //! * A request that was due while another was not answered counts from then on, so
 //!   that one long standstill is as many slow answers as would have come meanwhile.
 //! * The best of the rounds counts: what else the machine does spoils some of them, and
-//!   an attack that is felt spoils all.
+//!   an attack that is felt spoils all. Where all are spoilt there are others, up to
+//!   [`ATTEMPTS`] times.
 //! * A write may take, in addition, twice as long as the disk alone takes meanwhile:
 //!   others may be at work on it, and their sync must end before the write's own begins.
 //! * Threads with blocking sockets ask, ahead of others in the machine's queue where

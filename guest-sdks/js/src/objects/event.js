@@ -38,7 +38,11 @@ class Task {
 
   fulfil(value) {
     const [fulfilled, given] = [this.#fulfilled, this.#given];
-    this.#end(given === null ? fulfilled : (value) => given(value, fulfilled(value)), value);
+    const give = (value) => {
+      fulfilled(value);
+      given(value);
+    };
+    this.#end(given === null ? fulfilled : give, value);
   }
 
   reject(error) {

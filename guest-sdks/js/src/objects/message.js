@@ -15,12 +15,7 @@ export function responseFrom({ status, headers, body }, { url = "", redirected =
 }
 
 // As at Cloudflare in this very spelling. Of no other coding anything is known here.
-function isGzip(fields) {
-  for (let at = 0; at < fields.length; at++) {
-    if (fields[at][0] === "content-encoding" && toLatin1(fields[at][1]) === "gzip") return true;
-  }
-  return false;
-}
+const isGzip = (fields) => fields.some((field) => field[0] === "content-encoding" && toLatin1(field[1]) === "gzip");
 
 // `upgrade` is the token of the socket that it asks for, if it does.
 export function wireRequest(request, upgrade) {

@@ -25,7 +25,6 @@ export async function followed(request, signal, send) {
   for (let count = 0; ; count++) {
     const { method, url, headers, source } = asked;
     const answer = checked(await send({ method, url: wireUrl(url), headers, body: wireBody(source), upgrade: null }));
-    if (redirect === "manual" || !REDIRECTS.includes(answer.status)) return responseFrom(answer, { url, redirected: count > 0, signal });
     let isLast = false;
     try {
       const next = nextOf(asked, answer, redirect);
@@ -42,6 +41,7 @@ export async function followed(request, signal, send) {
 
 // What is asked next; null if the answer is the last.
 function nextOf({ method, url, headers, source }, { status, headers: fields }, redirect) {
+  if (!REDIRECTS.includes(status) || redirect === "manual") return null;
   const location = fields.find(([name]) => name === "location");
   if (location === undefined) return null;
   const place = decode(location[1]);
