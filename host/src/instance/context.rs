@@ -72,10 +72,10 @@ pub struct Context {
     /// Sections of the input gate that belong to open transactions: the
     /// transaction's number and the section's.
     pub transaction_sections: Vec<(u64, u64)>,
-    /// One for each open section, for the calls that are made in it.
-    sections: Vec<Arc<Section>>,
-    /// While the constructor runs, which holds back events too.
-    pub starting: Option<Arc<Section>>,
+    /// The open sections by their numbers, for the calls that are made in them.
+    sections: Vec<(u64, Arc<Section>)>,
+    /// While the constructor runs: the section that it is.
+    starting: Option<u64>,
     pub callers: Arc<Callers>,
     pub chains: Chains,
     pub outgoing: Arc<Outgoing>,
@@ -165,32 +165,52 @@ impl Context {
             let message = format!("Durable Object has more than {SECTIONS_MAX} open sections.");
             return Err(self.end.reset(message));
         }
-        self.sections.push(Section::of(&self.parts.identity));
-        Ok(self.turnstile.enter_section(clock::now_ms()))
+        let number = self.turnstile.enter_section(clock::now_ms());
+        self.sections
+            .push((number, Section::of(&self.parts.identity)));
+        self.giver.set_floor(self.turnstile.floor());
+        Ok(number)
     }
 
     pub fn leave_section(&mut self, number: u64) -> wasmtime::Result<()> {
-        let left = self.turnstile.leave_section(number);
-        left.map_err(|_| {
+        let is_constructor = self.starting == Some(number);
+        if is_constructor || self.turnstile.leave_section(number).is_err() {
             let message = format!("section {number} is not the innermost open one");
-            self.end.reset(message)
-        })?;
+            return Err(self.end.reset(message));
+        }
         self.sections.pop();
+        self.giver.set_floor(self.turnstile.floor());
+        Ok(())
+    }
+
+    /// The constructor begins, which holds back events as a section does.
+    pub fn starts(&mut self) -> wasmtime::Result<()> {
+        self.starting = Some(self.enter_section()?);
         Ok(())
     }
 
     /// The constructor has ended. A section that it has left open goes on holding back
     /// the events that its calls must not wait for.
     pub fn started(&mut self) {
-        let starting = self.starting.take();
-        if let (Some(starting), Some(first)) = (starting, self.sections.first_mut()) {
-            *first = starting;
+        let Some(starting) = self.starting.take() else {
+            return;
+        };
+        self.turnstile.leave_any_section(starting);
+        self.giver.set_floor(self.turnstile.floor());
+        let place = (self.sections.iter()).position(|(number, _)| *number == starting);
+        let (_, section) = self.sections.remove(place.expect("it is open"));
+        if let (Some(0), Some(next)) = (place, self.sections.first_mut()) {
+            next.1 = section;
         }
+    }
+
+    pub fn is_starting(&self) -> bool {
+        self.starting.is_some()
     }
 
     /// What holds back other events now, for longest.
     pub fn section(&self) -> Option<&Arc<Section>> {
-        self.starting.as_ref().or(self.sections.first())
+        self.sections.first().map(|(_, section)| section)
     }
 
     /// Remembers a response that is being streamed.

@@ -1,16 +1,14 @@
-//! How an instance comes to be: instantiated, then started, or made what another one
+//! How an instance comes to be: instantiated, so that it can start, or made what another one
 //! was when its object fell asleep.
 
 use std::sync::Arc;
 
 use component_snapshot::runtime::{Accessors, Awake, Restoring};
 use wasmtime::Store;
-use wasmtime::component::Accessor;
 
-use super::chains;
 use super::component::Component;
 use super::context::{Context, ObjectParts};
-use super::end::{EndReason, Ended};
+use super::end::Ended;
 use super::handlers::Handlers;
 use super::kept_memory::KeptMemory;
 use super::memory::give_back;
@@ -20,7 +18,6 @@ use super::undo::{Reach, undo};
 use crate::clock;
 use crate::environment::Environment;
 use crate::limits::Limits;
-use crate::object::chain::Section;
 use crate::object::deadlines::Deadlines;
 
 /// An object's code, in memory and ready to run.
@@ -28,6 +25,8 @@ pub struct Instance {
     pub(super) component: Arc<Component>,
     pub(super) store: Store<Context>,
     pub(super) handlers: Handlers,
+    /// Its constructor has still to run; since when it may.
+    pub(super) constructor_since_ms: Option<u64>,
     /// Some: it can be saved.
     pub(super) awake: Option<Awake>,
 }
@@ -42,14 +41,15 @@ pub struct Making<'a> {
 }
 
 impl Instance {
-    /// Instantiates the component in an empty memory and runs its constructor. When
-    /// that fails, its turn is undone, and whoever waits for the instance gets the
-    /// error.
+    /// Instantiates the component in an empty memory; its constructor is what it does
+    /// first. When this fails, its turn is undone, and whoever waits for the instance gets
+    /// the error.
     pub async fn create(making: Making<'_>) -> Result<Instance, Ended> {
         let mut store = making.store();
         let component = making.component;
         let steering = Steering::of(store.data());
-        let pace = Pace::new(Deadlines::starting(clock::now_ms()));
+        let begun_ms = clock::now_ms();
+        let pace = Pace::new(Deadlines::starting(begun_ms));
         // A core module's own start functions may already do all that an object does.
         let made = drive(&steering, &pace, async {
             let instance = component.prepared.instantiate_async(&mut store).await?;
@@ -61,21 +61,15 @@ impl Instance {
             let handlers = Handlers::load(component, &mut store, &instance)?;
             Ok((handlers, awake))
         });
-        let created = match made.await {
-            Ok((handlers, awake)) => {
-                let instance = Instance {
-                    component: component.clone(),
-                    store,
-                    handlers,
-                    awake,
-                };
-                construct(instance, &steering, &pace).await
-            }
-            Err(error) => Err((error, store)),
-        };
-        match created {
-            Ok(instance) => Ok(instance),
-            Err((error, store)) => {
+        match made.await {
+            Ok((handlers, awake)) => Ok(Instance {
+                constructor_since_ms: handlers.lifecycle.is_some().then_some(begun_ms),
+                component: component.clone(),
+                store,
+                handlers,
+                awake,
+            }),
+            Err(error) => {
                 undo(&store, &error, Reach::All);
                 store.data().parts.outlet.deliver();
                 give_back(store).await;
@@ -147,36 +141,7 @@ async fn restore(
         component: component.clone(),
         store,
         handlers,
+        constructor_since_ms: None,
         awake: Some(awake),
     })
-}
-
-/// Runs the constructor.
-async fn construct(
-    mut instance: Instance,
-    steering: &Steering,
-    pace: &Pace,
-) -> Result<Instance, (wasmtime::Error, Store<Context>)> {
-    let store = &mut instance.store;
-    if let Some(lifecycle) = &instance.handlers.lifecycle {
-        let end = store.data().end.clone();
-        store.data_mut().starting = Some(Section::of(&store.data().parts.identity));
-        // Who waits for the first event waits for the constructor.
-        let chain = store.data().parts.inbox.first_chain();
-        let start = lifecycle.func_start();
-        let call = async |accessor: &Accessor<Context>| {
-            match chains::call(accessor, start, chain.clone(), ()).await {
-                Ok((Ok(()),)) => Ok(()),
-                // Decided at once, so that the turn that failed is not committed.
-                Ok((Err(error),)) => Err(end.decide(EndReason::of_all(error.into()))),
-                Err(trap) => Err(trap),
-            }
-        };
-        let work = store.run_concurrent(call);
-        if let Err(error) = drive(steering, pace, async { work.await? }).await {
-            return Err((error, instance.store));
-        }
-        store.data_mut().started();
-    }
-    Ok(instance)
 }

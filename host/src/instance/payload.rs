@@ -50,9 +50,10 @@ pub fn of_world(
     let streams = streams.collect::<wasmtime::Result<_>>()?;
     let context = store.as_context_mut();
     let context = context.data();
+    let stamp = context.turnstile.stamp();
     let references = payload.references.into_iter();
     let references = references.map(|reference| match reference {
-        Reference::Mine(number) => context.giver.give(number),
+        Reference::Mine(number) => context.giver.give(number, stamp),
         Reference::Theirs(number) => context.held.get(number).cloned(),
     });
     Ok(checked.and_then(|()| {

@@ -4,13 +4,16 @@
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
+use futures::future::Either;
 use futures::stream::{FuturesUnordered, StreamExt};
-use wasmtime::component::Accessor;
+use wasmtime::component::{Accessor, TypedFunc};
 
+use super::bindings::durable::object::types::Error;
 use super::callers::Callers;
+use super::chains;
 use super::context::{Context, ObjectParts};
 use super::create::Instance;
-use super::end::Ended;
+use super::end::{EndReason, Ended};
 use super::event::{self, Running};
 use super::fault::{self, Asked};
 use super::handlers::Handlers;
@@ -18,6 +21,7 @@ use super::turn::{Pace, Steering, drive};
 use super::turnstile::Turnstile;
 use super::undo::{Reach, undo};
 use crate::clock;
+use crate::object::admission::Entry;
 use crate::object::deadlines::{Deadlines, Verdict};
 use crate::object::event::Event;
 use crate::object::inbox::{Inbox, Told};
@@ -44,7 +48,12 @@ impl Instance {
         let callers = self.store.data().callers.clone();
         let steering = Steering::of(self.store.data());
         let parts = self.store.data().parts.clone();
-        let pace = Pace::new(Deadlines::serving(clock::now_ms(), idle_timeout_ms));
+        let now_ms = clock::now_ms();
+        let starting = self.constructor_since_ms.take();
+        let pace = Pace::new(match starting {
+            Some(since_ms) => Deadlines::serving_after_start(now_ms, idle_timeout_ms, since_ms),
+            None => Deadlines::serving(now_ms, idle_timeout_ms),
+        });
         let mut awake = Awake {
             parts: parts.clone(),
             turnstile: self.store.data().turnstile.clone(),
@@ -56,6 +65,10 @@ impl Instance {
         };
         let work = self.store.run_concurrent(async |accessor| {
             let mut running = FuturesUnordered::new();
+            if let (Some(_), Some(lifecycle)) = (starting, &handlers.lifecycle) {
+                accessor.with(|mut access| access.get().starts())?;
+                running.push(Either::Left(start(accessor, lifecycle.func_start(), &pace)));
+            }
             std::future::poll_fn(|cx| {
                 pace.came_back(clock::now_ms());
                 loop {
@@ -69,7 +82,8 @@ impl Instance {
                         break;
                     };
                     accessor.with(|mut access| access.get().cpu.event());
-                    running.push(deliver(accessor, handlers, &callers, event));
+                    let delivered = deliver(accessor, handlers, &callers, event);
+                    running.push(Either::Right(delivered));
                 }
                 accessor.with(|mut access| access.get().held.forget_released());
                 if awake.turnstile.is_taken() {
@@ -83,13 +97,41 @@ impl Instance {
         let outcome = drive(&steering, &pace, async { work.await? }).await;
         outcome.map_err(|error| {
             let is_decided = self.store.data().end.is_decided();
-            let error = undo(&self.store, &error, Reach::AsDecided);
+            let reach = match self.store.data().is_starting() {
+                true => Reach::All,
+                false => Reach::AsDecided,
+            };
+            let error = undo(&self.store, &error, reach);
             // Any other end was logged as that was looked at.
             if callers.refuse_all(&parts, &error) && is_decided {
                 fault::tell_end(&parts.identity, &error);
             }
             Ended
         })
+    }
+}
+
+/// Runs the constructor. Other events enter when it has ended, but for those that it made
+/// possible itself.
+async fn start(
+    accessor: &Accessor<Context>,
+    start: TypedFunc<(), (Result<(), Error>,)>,
+    pace: &Pace,
+) -> wasmtime::Result<()> {
+    let (chain, end) = accessor.with(|mut access| {
+        let context = access.get();
+        // Who waits for the first event waits for the constructor.
+        let chain = context.parts.inbox.first_chain();
+        (chain, context.end.clone())
+    });
+    match chains::call(accessor, start, chain, ()).await? {
+        (Ok(()),) => {
+            accessor.with(|mut access| access.get().started());
+            pace.started();
+            Ok(())
+        }
+        // Decided at once, so that the turn that failed is not committed.
+        (Err(error),) => Err(end.decide(EndReason::of_all(error.into()))),
     }
 }
 
@@ -151,12 +193,15 @@ impl Awake<'_> {
             return None;
         }
         let inbox = &self.parts.inbox;
-        if !self.turnstile.lets_event_in() {
-            return None;
-        }
+        let within = |floor| inbox.first_within(floor);
         // Should all callers be gone meanwhile, the round passes without an event.
-        let release = || self.giver.next_let_go().map(Event::release);
-        let event = inbox.pop().or_else(release)?;
+        let event = match self.turnstile.lets_event_in(within)? {
+            Entry::First => {
+                let release = || self.giver.next_let_go().map(Event::release);
+                inbox.pop().or_else(release)?
+            }
+            Entry::Within(floor) => inbox.pop_within(floor)?,
+        };
         self.pace.touched();
         if std::mem::take(&mut self.quiet) {
             inbox.set_busy();

@@ -61,6 +61,11 @@ impl Pace {
         self.deadlines.lock().came_back(now_ms);
     }
 
+    /// The constructor has ended.
+    pub fn started(&self) {
+        self.deadlines.lock().started();
+    }
+
     /// Something entered.
     pub fn touched(&self) {
         self.deadlines.lock().touched();

@@ -10,7 +10,7 @@ use std::task::{Context as TaskContext, Waker};
 use parking_lot::Mutex;
 
 use super::context::Context;
-use crate::object::admission::{Admission, Next, Place};
+use crate::object::admission::{Admission, Entry, Next, Place};
 use crate::object::input_gate::{NotInnermost, Stamp};
 
 /// Waits that an instance may have begun and not ended.
@@ -20,9 +20,10 @@ pub const WAITS_MAX: usize = 10_000;
 pub struct Turnstile(Mutex<Admission<Waker>>);
 
 impl Turnstile {
-    /// May the next event enter?
-    pub fn lets_event_in(&self) -> bool {
-        self.0.lock().ask_event()
+    /// Which event may enter, if any. `within` tells the stamp of the first that a section
+    /// with this floor lets in.
+    pub fn lets_event_in(&self, within: impl FnOnce(Stamp) -> Option<Stamp>) -> Option<Entry> {
+        self.0.lock().ask_event(within)
     }
 
     /// There is no event that wants to enter.
@@ -65,6 +66,21 @@ impl Turnstile {
 
     pub fn leave_section(&self, number: u64) -> Result<(), NotInnermost> {
         self.0.lock().leave_section(number)
+    }
+
+    /// Ends a section that may have others within.
+    pub fn leave_any_section(&self, number: u64) {
+        self.0.lock().leave_any_section(number);
+    }
+
+    /// How many sections have been opened.
+    pub fn stamp(&self) -> Stamp {
+        self.0.lock().stamp()
+    }
+
+    /// The lowest stamp of what may enter; none when anything may.
+    pub fn floor(&self) -> Option<Stamp> {
+        self.0.lock().floor()
     }
 
     /// The number of the newest section.
@@ -116,7 +132,7 @@ impl Entrance {
     /// For the read or write of a stream that begins now.
     pub fn of_stream(context: &Context) -> Entrance {
         let turnstile = context.turnstile.clone();
-        let stamp = turnstile.0.lock().stamp();
+        let stamp = turnstile.stamp();
         Entrance {
             turnstile,
             stamp,

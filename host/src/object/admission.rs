@@ -13,7 +13,8 @@
 //! Invariants:
 //!
 //! * At most one thing enters in a round.
-//! * Nothing enters that the input gate holds back.
+//! * Nothing enters that the input gate holds back. Of events, an open section lets in
+//!   those that were made possible within it, as if they were waits of it.
 //! * Who asked earlier enters earlier, among those whom the gate admits. What began
 //!   before a section was opened counts as earlier than what began after.
 //! * Whoever can enter is called within as many rounds as others were before it.
@@ -44,7 +45,18 @@ pub struct Admission<W> {
     waits: BTreeMap<Place, W>,
     /// The first event of the mailbox, if it has asked.
     event: Option<Place>,
+    /// The first that was made possible within an open section, if it has asked.
+    within: Option<Place>,
     last_ticket: u64,
+}
+
+/// Which event may enter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// The first of the mailbox.
+    First,
+    /// The first that a section with this floor lets in.
+    Within(Stamp),
 }
 
 /// What `end_round` found.
@@ -69,6 +81,7 @@ impl<W> Default for Admission<W> {
             holds_waits: false,
             waits: BTreeMap::new(),
             event: None,
+            within: None,
             last_ticket: 0,
         }
     }
@@ -111,13 +124,14 @@ impl<W> Admission<W> {
         }
     }
 
-    /// May the next event of the mailbox enter now?
+    /// May the next event of the mailbox enter now? `within` tells the stamp of the first
+    /// that a section with this floor lets in.
     ///
     /// Events are asked for before the waits of the same poll are. So in a round that
     /// is taken an event gets no place: waits that ended before it came go first.
-    pub fn ask_event(&mut self) -> bool {
+    pub fn ask_event(&mut self, within: impl FnOnce(Stamp) -> Option<Stamp>) -> Option<Entry> {
         if self.entered {
-            return false;
+            return None;
         }
         let own = match self.event {
             Some(place) => place,
@@ -126,17 +140,43 @@ impl<W> Admission<W> {
                 *self.event.insert(place)
             }
         };
-        if self.gate.is_open() && self.lets_in(own) {
+        let Some(floor) = self.gate.floor() else {
+            self.withdraw_within();
+            return self.lets_in(own).then(|| {
+                self.enter();
+                self.event = None;
+                Entry::First
+            });
+        };
+        let Some(stamp) = within(floor) else {
+            self.withdraw_within();
+            return None;
+        };
+        let own = match self.within {
+            Some(place) if place.stamp == stamp => place,
+            _ => {
+                self.withdraw_within();
+                let place = self.new_place(stamp);
+                *self.within.insert(place)
+            }
+        };
+        self.lets_in(own).then(|| {
             self.enter();
-            self.event = None;
-            return true;
-        }
-        false
+            self.within = None;
+            Entry::Within(floor)
+        })
     }
 
     /// There is no event any more.
     pub fn withdraw_event(&mut self) {
         if let Some(place) = self.event.take() {
+            self.forget_call(place);
+        }
+        self.withdraw_within();
+    }
+
+    fn withdraw_within(&mut self) {
+        if let Some(place) = self.within.take() {
             self.forget_call(place);
         }
     }
@@ -150,10 +190,9 @@ impl<W> Admission<W> {
     pub fn end_round(&mut self) -> Next<W> {
         let entered = std::mem::take(&mut self.entered);
         // Who was called and did not come is forgotten; if it lives, it asks anew.
-        if let Some(absent) = self.called.take()
-            && self.event == Some(absent)
-        {
-            self.event = None;
+        if let Some(absent) = self.called.take() {
+            self.event.take_if(|place| *place == absent);
+            self.within.take_if(|place| *place == absent);
         }
         match self.first() {
             None if entered => Next::Anybody,
@@ -172,6 +211,10 @@ impl<W> Admission<W> {
         self.gate.enter(now_ms)
     }
 
+    pub fn leave_any_section(&mut self, number: u64) {
+        self.gate.leave_any(number);
+    }
+
     pub fn last_section(&self) -> u64 {
         self.gate.last_number()
     }
@@ -186,6 +229,11 @@ impl<W> Admission<W> {
 
     pub fn stamp(&self) -> Stamp {
         self.gate.stamp()
+    }
+
+    /// The lowest stamp of what may enter; none when anything may.
+    pub fn floor(&self) -> Option<Stamp> {
+        self.gate.floor()
     }
 
     /// Since when other events have been held back.
@@ -231,7 +279,9 @@ impl<W> Admission<W> {
             }
             Some(stamp) => {
                 let lowest = Place { stamp, ticket: 0 };
-                self.waits.range(lowest..).next().map(|(place, _)| *place)
+                let wait = self.waits.range(lowest..).next().map(|(place, _)| *place);
+                let within = self.within.filter(|place| *place >= lowest);
+                wait.into_iter().chain(within).min()
             }
         }
     }
@@ -262,6 +312,16 @@ mod tests {
             self.admission.ask_wait(place, *stamp, || wait)
         }
 
+        fn ask_event(&mut self) -> bool {
+            self.admission.ask_event(|_| None) == Some(Entry::First)
+        }
+
+        /// For an event that was made possible when so many sections had been opened.
+        fn ask_within(&mut self, stamp: Stamp) -> bool {
+            let first = |floor| (stamp >= floor).then_some(stamp);
+            matches!(self.admission.ask_event(first), Some(Entry::Within(_)))
+        }
+
         fn withdraw(&mut self, wait: &'static str) {
             let (_, place) = self.waits.get_mut(wait).expect("it has begun");
             self.admission.withdraw_wait(place);
@@ -277,11 +337,11 @@ mod tests {
     #[test]
     fn one_thing_enters_in_a_round() {
         let mut script = with_waits(&["a", "b"]);
-        assert!(script.ask("a") && !script.ask("b") && !script.admission.ask_event());
+        assert!(script.ask("a") && !script.ask("b") && !script.ask_event());
         assert_eq!(script.admission.end_round(), Next::Wait("b"));
-        assert!(!script.admission.ask_event() && script.ask("b"));
+        assert!(!script.ask_event() && script.ask("b"));
         assert_eq!(script.admission.end_round(), Next::Event);
-        assert!(script.admission.ask_event());
+        assert!(script.ask_event());
         assert_eq!(script.admission.end_round(), Next::Anybody);
         assert_eq!(script.admission.end_round(), Next::Nobody);
     }
@@ -289,9 +349,9 @@ mod tests {
     #[test]
     fn a_wait_that_asked_first_goes_before_the_next_event() {
         let mut script = with_waits(&["a"]);
-        assert!(script.admission.ask_event() && !script.ask("a"));
+        assert!(script.ask_event() && !script.ask("a"));
         assert_eq!(script.admission.end_round(), Next::Wait("a"));
-        assert!(!script.admission.ask_event(), "the round is the wait's own");
+        assert!(!script.ask_event(), "the round is the wait's own");
         assert!(script.ask("a"));
         assert_eq!(script.admission.end_round(), Next::Event);
     }
@@ -299,10 +359,10 @@ mod tests {
     #[test]
     fn one_event_goes_before_a_wait_that_had_ended_and_no_second() {
         let mut script = with_waits(&["a"]);
-        assert!(script.admission.ask_event() && !script.admission.ask_event());
+        assert!(script.ask_event() && !script.ask_event());
         assert!(!script.ask("a"));
         assert_eq!(script.admission.end_round(), Next::Wait("a"));
-        assert!(!script.admission.ask_event() && script.ask("a"));
+        assert!(!script.ask_event() && script.ask("a"));
         assert_eq!(script.admission.end_round(), Next::Event);
     }
 
@@ -311,7 +371,7 @@ mod tests {
         let mut script = with_waits(&["a", "b", "c"]);
         assert!(script.ask("a") && !script.ask("b"));
         assert_eq!(script.admission.end_round(), Next::Wait("b"));
-        assert!(!script.admission.ask_event() && script.ask("b") && !script.ask("c"));
+        assert!(!script.ask_event() && script.ask("b") && !script.ask("c"));
         assert_eq!(script.admission.end_round(), Next::Event);
     }
 
@@ -341,7 +401,7 @@ mod tests {
         let mut script = with_waits(&["a", "b"]);
         let section = script.admission.enter_section(0);
         script.begin("inside");
-        assert!(!script.ask("a") && !script.ask("b") && !script.admission.ask_event());
+        assert!(!script.ask("a") && !script.ask("b") && !script.ask_event());
         assert_eq!(script.admission.end_round(), Next::Nobody);
         assert!(script.ask("inside"));
         script.admission.leave_section(section).unwrap();
@@ -350,6 +410,54 @@ mod tests {
         assert_eq!(script.admission.end_round(), Next::Wait("b"));
         assert!(script.ask("b"));
         assert_eq!(script.admission.end_round(), Next::Event);
+    }
+
+    #[test]
+    fn an_event_of_a_section_enters_it_in_turn_with_its_waits() {
+        let mut script = with_waits(&["outside"]);
+        let before = script.admission.stamp();
+        let section = script.admission.enter_section(0);
+        let inside = script.admission.stamp();
+        script.begin("a");
+        script.begin("b");
+        assert!(!script.ask_within(before) && !script.ask("outside"));
+        assert!(script.ask("a") && !script.ask_within(inside) && !script.ask("b"));
+        assert_eq!(script.admission.end_round(), Next::Wait("b"));
+        assert!(!script.ask_within(inside) && script.ask("b"));
+        assert_eq!(script.admission.end_round(), Next::Event);
+        assert!(script.ask_within(inside));
+        script.admission.leave_section(section).unwrap();
+        assert_eq!(script.admission.end_round(), Next::Wait("outside"));
+    }
+
+    #[test]
+    fn an_event_of_an_outer_section_waits_for_the_inner_one() {
+        let mut script = Script::default();
+        script.admission.enter_section(0);
+        let outer = script.admission.stamp();
+        let inner = script.admission.enter_section(0);
+        assert!(!script.ask_within(outer));
+        assert_eq!(script.admission.end_round(), Next::Nobody);
+        script.admission.leave_section(inner).unwrap();
+        assert!(script.ask_within(outer));
+    }
+
+    #[test]
+    fn an_event_of_a_section_that_was_called_and_is_gone_holds_up_nobody() {
+        let mut script = Script::default();
+        script.admission.enter_section(0);
+        let stamp = script.admission.stamp();
+        script.begin("a");
+        script.begin("b");
+        assert!(script.ask("a"));
+        assert_eq!(script.admission.end_round(), Next::Anybody);
+        assert!(script.ask_within(stamp));
+        assert!(!script.ask("b"));
+        assert_eq!(script.admission.end_round(), Next::Wait("b"));
+        assert!(!script.ask_within(stamp) && script.ask("b"));
+        assert_eq!(script.admission.end_round(), Next::Event);
+        script.begin("c");
+        assert!(!script.ask_event() && script.ask("c"));
     }
 
     #[test]
@@ -369,7 +477,7 @@ mod tests {
         assert!(!script.ask("a"));
         assert_eq!(script.admission.end_round(), Next::Nobody);
         script.admission.leave_section(section).unwrap();
-        assert!(!script.ask("b") && !script.admission.ask_event());
+        assert!(!script.ask("b") && !script.ask_event());
         assert_eq!(script.admission.end_round(), Next::Wait("a"));
     }
 
@@ -388,7 +496,7 @@ mod tests {
         let mut script = with_waits(&["a", "b"]);
         assert!(script.ask("a") && !script.ask("b"));
         assert_eq!(script.admission.end_round(), Next::Wait("b"));
-        assert!(!script.admission.ask_event() && script.ask("b"));
+        assert!(!script.ask_event() && script.ask("b"));
         script.admission.withdraw_event();
         assert_eq!(script.admission.end_round(), Next::Anybody);
     }

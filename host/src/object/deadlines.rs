@@ -90,6 +90,20 @@ impl Deadlines {
         }
     }
 
+    /// An instance that takes events once its constructor has ended, which began at
+    /// `since_ms`.
+    pub fn serving_after_start(now_ms: u64, idle_ms_max: u64, since_ms: u64) -> Deadlines {
+        Deadlines {
+            starting_since_ms: Some(since_ms),
+            ..Deadlines::serving(now_ms, idle_ms_max)
+        }
+    }
+
+    /// The constructor has ended.
+    pub fn started(&mut self) {
+        self.starting_since_ms = None;
+    }
+
     /// The instance has come back to the host, and something may enter. What then
     /// blocks it has its whole time before it.
     pub fn came_back(&mut self, now_ms: u64) {
@@ -148,6 +162,8 @@ impl Deadlines {
             };
             (since_ms + LEAVING_MS_MAX, verdict)
         });
+        // The constructor is a section as well, and has a message of its own.
+        let section_since_ms = section_since_ms.filter(|_| self.starting_since_ms.is_none());
         let limits = [
             section_since_ms.map(|since_ms| (since_ms + SECTION_MS_MAX, reset(SECTION_TOO_LONG))),
             self.starting_since_ms
@@ -239,12 +255,20 @@ mod tests {
     }
 
     #[test]
-    fn a_section_has_a_limit_also_in_a_constructor() {
-        let deadlines = Deadlines::starting(0);
+    fn a_constructor_has_a_limit_and_a_section_that_goes_on_after_it() {
+        let mut deadlines = Deadlines::serving_after_start(5, 1_000, 0);
+        deadlines.reached(29_000, false);
         let end = Verdict::GoOn { until_ms: 30_000 };
-        check(deadlines, 29_000, Some(10), end);
+        check(deadlines, 29_000, Some(0), end);
+        check(deadlines, 30_000, Some(0), reset(START_TOO_LONG));
+        deadlines.started();
+        check(
+            deadlines,
+            30_000,
+            Some(10),
+            Verdict::GoOn { until_ms: 30_010 },
+        );
         check(deadlines, 30_010, Some(10), reset(SECTION_TOO_LONG));
-        check(deadlines, 30_010, None, reset(START_TOO_LONG));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::departure::{Departure, Fate};
 use super::error::ObjectError;
 use super::firing::Firing;
 use super::identity::Identity;
+use super::input_gate::Stamp;
 use super::outgoing::Outstanding;
 use super::outlet::Output;
 use super::payload::Payload;
@@ -154,6 +155,17 @@ impl Event {
             happening,
             caller: Caller::Nobody,
             chain: Chain::default(),
+        }
+    }
+
+    /// How many sections the object had opened when it made this event possible: those that
+    /// are still open let it in. None of them does if it comes from outside.
+    pub fn stamp(&self) -> Stamp {
+        match &self.happening {
+            Happening::Call(Some(lent), _) => lent.stamp(),
+            Happening::Message(arrival) => arrival.stamp,
+            Happening::Ended(parting) => parting.stamp,
+            _ => Stamp::default(),
         }
     }
 

@@ -13,6 +13,7 @@ use super::chain::Chain;
 use super::error::ObjectError;
 use super::event::{Event, Happening};
 use super::firing::Firing;
+use super::input_gate::Stamp;
 use super::mailbox::{Mailbox, MailboxLimits, Refusal};
 use super::room::{Claim, Idler, Room};
 use crate::clock;
@@ -73,10 +74,10 @@ impl Inbox {
 
     /// Gives an event to the object, or gives it back with the reason.
     pub fn push(&self, event: Event) -> Result<(), (Box<Event>, Refusal)> {
-        let (bytes, now_ms) = (event.bytes(), clock::now_ms());
+        let (bytes, stamp, now_ms) = (event.bytes(), event.stamp(), clock::now_ms());
         let pushed = match event.has_room() {
-            true => self.mailbox.lock().push_beside(event, now_ms),
-            false => self.mailbox.lock().push(event, bytes, now_ms),
+            true => self.mailbox.lock().push_beside(event, stamp, now_ms),
+            false => self.mailbox.lock().push(event, stamp, bytes, now_ms),
         };
         pushed.map_err(|(event, why)| (Box::new(event), why))?;
         self.waker.wake();
@@ -86,12 +87,18 @@ impl Inbox {
     /// The next event whose caller still waits.
     pub fn pop(&self) -> Option<Event> {
         let mut mailbox = self.mailbox.lock();
-        loop {
-            let event = mailbox.pop()?;
-            if !event.caller.is_gone() {
-                return Some(event);
-            }
-        }
+        std::iter::from_fn(|| mailbox.pop()).find(|event| !event.caller.is_gone())
+    }
+
+    /// The next that a section with this floor lets in.
+    pub fn pop_within(&self, floor: Stamp) -> Option<Event> {
+        let mut mailbox = self.mailbox.lock();
+        std::iter::from_fn(|| mailbox.pop_within(floor)).find(|event| !event.caller.is_gone())
+    }
+
+    /// The stamp of the first that it lets in.
+    pub fn first_within(&self, floor: Stamp) -> Option<Stamp> {
+        self.mailbox.lock().first_within(floor)
     }
 
     /// The next event, if it is an alarm.

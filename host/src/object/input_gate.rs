@@ -10,19 +10,21 @@
 //! A wait is stamped when it begins. It may end while every open section is at
 //! least as old as its stamp, for then it was begun inside the innermost one.
 //! Only a section's own code runs while the section is open, so whatever begins
-//! meanwhile belongs to it.
+//! meanwhile belongs to it: waits, and what was given out then for others to call. The
+//! constructor is a section as well.
 //!
 //! Invariants:
 //!
-//! * No new event enters while a section is open.
+//! * No new event enters while a section is open, but one that was made possible within
+//!   the innermost.
 //! * A wait that began before the innermost section ends after that section.
-//! * Sections end innermost first.
+//! * Sections end innermost first, but the constructor's: what that leaves open goes on.
 //!
 //! This module decides; it wakes nobody and has no clock.
 
 /// How many sections had been opened when something began.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Stamp(u64);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Stamp(pub u64);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Section {
@@ -61,6 +63,12 @@ impl InputGate {
         }
     }
 
+    /// Ends a section that may have others within: those go on.
+    pub fn leave_any(&mut self, number: u64) {
+        self.open_sections
+            .retain(|section| section.number != number);
+    }
+
     /// The number of the newest section.
     pub fn last_number(&self) -> u64 {
         self.last_number
@@ -69,11 +77,6 @@ impl InputGate {
     /// Gives no section a number up to this one. None may be open.
     pub fn go_on_after(&mut self, last: u64) {
         self.last_number = self.last_number.max(last);
-    }
-
-    /// May a new event enter?
-    pub fn is_open(&self) -> bool {
-        self.open_sections.is_empty()
     }
 
     pub fn stamp(&self) -> Stamp {
@@ -87,7 +90,7 @@ impl InputGate {
             .is_none_or(|innermost| innermost.number <= stamp.0)
     }
 
-    /// The lowest stamp of a wait that may end; none when all may.
+    /// The lowest stamp of what may enter; none when anything may, new events too.
     pub fn floor(&self) -> Option<Stamp> {
         self.open_sections
             .last()
@@ -111,7 +114,7 @@ mod tests {
     #[test]
     fn an_open_gate_admits_everything() {
         let gate = InputGate::default();
-        assert!(gate.is_open() && gate.admits(gate.stamp()));
+        assert!(gate.floor().is_none() && gate.admits(gate.stamp()));
         assert_eq!(gate.closed_since_ms(), None);
     }
 
@@ -121,10 +124,10 @@ mod tests {
         let before = gate.stamp();
         let section = gate.enter(7);
         let inside = gate.stamp();
-        assert!(!gate.is_open() && !gate.admits(before) && gate.admits(inside));
+        assert!(gate.floor().is_some() && !gate.admits(before) && gate.admits(inside));
         assert_eq!(gate.closed_since_ms(), Some(7));
         gate.leave(section).unwrap();
-        assert!(gate.is_open() && gate.admits(before) && gate.admits(inside));
+        assert!(gate.floor().is_none() && gate.admits(before) && gate.admits(inside));
     }
 
     #[test]
@@ -136,9 +139,20 @@ mod tests {
         assert!(!gate.admits(outer_wait) && gate.admits(gate.stamp()));
         assert_eq!(gate.leave(outer), Err(NotInnermost));
         gate.leave(inner).unwrap();
-        assert!(gate.admits(outer_wait) && !gate.is_open());
+        assert!(gate.admits(outer_wait) && gate.floor().is_some());
         gate.leave(outer).unwrap();
         assert_eq!(gate.leave(outer), Err(NotInnermost));
+    }
+
+    #[test]
+    fn what_a_constructor_leaves_open_goes_on() {
+        let mut gate = InputGate::default();
+        let constructor = gate.enter(0);
+        let inside = gate.enter(5);
+        gate.leave_any(constructor);
+        assert!(gate.floor().is_some() && gate.closed_since_ms() == Some(5));
+        gate.leave(inside).unwrap();
+        assert!(gate.floor().is_none());
     }
 
     #[test]

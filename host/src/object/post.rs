@@ -76,8 +76,12 @@ fn send_to_giver(lent: &Lent, event: Event) {
         Ok(giver) => giver,
         Err(error) => return event.refuse(error),
     };
-    let Some(event) = event.unless_waited_for_by(&giver.object) else {
-        return;
+    let event = match giver.lets_in(lent.stamp()) {
+        true => event,
+        false => match event.unless_waited_for_by(&giver.object) {
+            Some(event) => event,
+            None => return,
+        },
     };
     match giver.inbox.push(event) {
         Ok(()) => {}

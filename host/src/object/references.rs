@@ -15,6 +15,7 @@
 //! * Nothing that was given out by one instance reaches the next.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -22,6 +23,7 @@ use parking_lot::Mutex;
 use super::error::ObjectError;
 use super::identity::Identity;
 use super::inbox::Inbox;
+use super::input_gate::Stamp;
 use crate::clock;
 
 /// How long what was given out keeps its giver awake when it is not used. Whoever
@@ -36,6 +38,8 @@ const HELD_MAX: usize = 10_000;
 pub struct Giver {
     pub object: Arc<Identity>,
     pub inbox: Arc<Inbox>,
+    /// The lowest stamp of what the innermost open section lets in; 0 when none is open.
+    floor: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -59,6 +63,8 @@ pub struct Lent {
     giver: Weak<Giver>,
     number: u64,
     serial: u64,
+    /// How many sections its giver had opened when it last gave it out.
+    stamp: AtomicU64,
 }
 
 /// What one instance holds of others.
@@ -75,16 +81,30 @@ impl Giver {
         Arc::new(Giver {
             object,
             inbox,
+            floor: AtomicU64::new(0),
             state: Mutex::default(),
         })
     }
 
-    /// Gives out the instance's number. Fails when there are too many.
-    pub fn give(self: &Arc<Self>, number: u64) -> Result<Arc<Lent>, ObjectError> {
+    /// A section was opened, or has ended.
+    pub fn set_floor(&self, floor: Option<Stamp>) {
+        let floor = floor.unwrap_or_default();
+        self.floor.store(floor.0, Ordering::Release);
+    }
+
+    /// Do the sections that are open let in a call of something that was given out then?
+    pub fn lets_in(&self, stamp: Stamp) -> bool {
+        self.floor.load(Ordering::Acquire) <= stamp.0
+    }
+
+    /// Gives out the instance's number, when it has opened so many sections. Fails when
+    /// there are too many.
+    pub fn give(self: &Arc<Self>, number: u64, stamp: Stamp) -> Result<Arc<Lent>, ObjectError> {
         let mut state = self.state.lock();
         state.used_ms = clock::now_ms();
         let given = state.given.get(&number);
         if let Some(lent) = given.and_then(|given| given.lent.upgrade()) {
+            lent.stamp.fetch_max(stamp.0, Ordering::AcqRel);
             return Ok(lent);
         }
         if state.given.len() >= GIVEN_MAX {
@@ -98,6 +118,7 @@ impl Giver {
             giver: Arc::downgrade(self),
             number,
             serial: state.last_serial,
+            stamp: AtomicU64::new(stamp.0),
         });
         let given = Given {
             serial: lent.serial,
@@ -172,6 +193,10 @@ impl Lent {
                  Object that gave it out has gone to sleep.",
             )),
         }
+    }
+
+    pub fn stamp(&self) -> Stamp {
+        Stamp(self.stamp.load(Ordering::Acquire))
     }
 
     /// The number that this instance gave it out by, if it was this one.
@@ -263,6 +288,8 @@ mod tests {
     use crate::object::id::IdMaker;
     use crate::object::room::Room;
 
+    const OUTSIDE: Stamp = Stamp(0);
+
     fn giver() -> Arc<Giver> {
         let id = IdMaker::new("c").of_name("giver");
         let object = Arc::new(Identity::new("c".into(), id));
@@ -276,8 +303,8 @@ mod tests {
     #[test]
     fn the_giver_is_told_once_when_the_last_holder_lets_go() {
         let (giver, mut held) = (giver(), Held::default());
-        let number = held.keep(giver.give(7).unwrap());
-        let other = held.keep(giver.give(7).unwrap());
+        let number = held.keep(giver.give(7, OUTSIDE).unwrap());
+        let other = held.keep(giver.give(7, OUTSIDE).unwrap());
         assert_ne!(number, other);
         held.release(number);
         held.forget_released();
@@ -295,8 +322,8 @@ mod tests {
     #[test]
     fn a_number_that_was_given_out_again_is_still_held() {
         let giver = giver();
-        drop(giver.give(7).unwrap());
-        let again = giver.give(7).unwrap();
+        drop(giver.give(7, OUTSIDE).unwrap());
+        let again = giver.give(7, OUTSIDE).unwrap();
         assert_eq!(told(&giver), [0; 0]);
         assert!(again.giver().is_ok());
         drop(again);
@@ -306,7 +333,7 @@ mod tests {
     #[test]
     fn nothing_outlives_its_giver_and_all_know_their_own() {
         let (one, other) = (giver(), giver());
-        let lent = one.give(3).unwrap();
+        let lent = one.give(3, OUTSIDE).unwrap();
         assert_eq!(
             (lent.number_of(&one), lent.number_of(&other)),
             (Some(3), None)
@@ -319,7 +346,7 @@ mod tests {
     #[test]
     fn what_is_not_used_for_long_ends() {
         let giver = giver();
-        let lent = giver.give(1).unwrap();
+        let lent = giver.give(1, OUTSIDE).unwrap();
         let later_ms = clock::now_ms() + UNUSED_MS_MAX;
         assert!(giver.keeps_awake(later_ms) && lent.giver().is_ok());
         assert!(giver.keeps_awake(later_ms + 10_000));
@@ -332,12 +359,28 @@ mod tests {
     }
 
     #[test]
+    fn sections_let_in_calls_of_what_was_last_given_out_in_them() {
+        let giver = giver();
+        let lent = giver.give(1, Stamp(4)).unwrap();
+        assert!(giver.lets_in(lent.stamp()));
+        giver.set_floor(Some(Stamp(5)));
+        assert!(!giver.lets_in(lent.stamp()));
+        giver.give(1, Stamp(5)).unwrap();
+        giver.give(1, Stamp(3)).unwrap();
+        assert!(giver.lets_in(lent.stamp()));
+        giver.set_floor(Some(Stamp(6)));
+        assert!(!giver.lets_in(lent.stamp()));
+        giver.set_floor(None);
+        assert!(giver.lets_in(OUTSIDE));
+    }
+
+    #[test]
     fn so_many_may_be_given_out_and_held_and_no_more() {
         let (giver, mut held) = (giver(), Held::default());
         for number in 0..GIVEN_MAX as u64 {
-            held.keep(giver.give(number).unwrap());
+            held.keep(giver.give(number, OUTSIDE).unwrap());
         }
-        assert!(giver.give(0).is_ok() && giver.give(u64::MAX).is_err());
+        assert!(giver.give(0, OUTSIDE).is_ok() && giver.give(u64::MAX, OUTSIDE).is_err());
         assert!(held.has_room(0).is_ok() && held.has_room(1).is_err());
     }
 }

@@ -8,11 +8,15 @@
 //!
 //! Invariants:
 //!
+//! * Of the workers that stand, the same go first each time: what the allocator keeps for
+//!   a thread is then kept for few.
 //! * A worker at a gate keeps no task from being polled: its queue is stolen from,
 //!   and it goes there only when no task has yielded to it. That takes that each
 //!   task is spawned by `workers::spawn`, which is where polls are counted.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
@@ -38,29 +42,24 @@ const NUDGE_TICKS: u32 = 3;
 /// anybody after all.
 const CHECK: Duration = Duration::from_secs(1);
 
-static RESERVE: Reserve = Reserve {
-    state: Mutex::new(State {
-        runtime: None,
-        stands: 0,
-        opens: 0,
-        surplus: 0,
-        surplus_ticks: 0,
-        nudge_ticks: 0,
-        stopped: false,
-    }),
-    opened: Condvar::new(),
-};
-
-struct Reserve {
-    state: Mutex<State>,
-    opened: Condvar,
-}
+static RESERVE: Mutex<State> = Mutex::new(State {
+    runtime: None,
+    stands: 0,
+    gates: BTreeMap::new(),
+    opens: 0,
+    surplus: 0,
+    surplus_ticks: 0,
+    nudge_ticks: 0,
+    stopped: false,
+});
 
 struct State {
     runtime: Option<Handle>,
     /// Workers at a gate, or on their way there.
     stands: usize,
-    /// Gates that are open and were not passed yet.
+    /// The gates at which workers stand, by the numbers of these.
+    gates: BTreeMap<usize, Arc<Gate>>,
+    /// So many of those that are on their way may pass.
     opens: usize,
     /// Workers that work though nobody is stuck for them.
     surplus: usize,
@@ -69,19 +68,26 @@ struct State {
     stopped: bool,
 }
 
+/// Where one worker stands.
+#[derive(Default)]
+struct Gate {
+    is_open: AtomicBool,
+    opened: Condvar,
+}
+
 /// Sends all reserve workers of a runtime to their gates.
 pub(super) fn fill(runtime: Handle) {
     for _ in 0..WORKERS {
         runtime.spawn(stand());
     }
-    let mut state = RESERVE.state.lock();
+    let mut state = RESERVE.lock();
     state.runtime = Some(runtime);
     state.stands = WORKERS;
 }
 
 /// A worker is stuck: another takes its place. False when none is left.
 pub(super) fn step_in() -> bool {
-    let mut state = RESERVE.state.lock();
+    let mut state = RESERVE.lock();
     if state.surplus > 0 {
         state.surplus -= 1;
         return true;
@@ -90,15 +96,16 @@ pub(super) fn step_in() -> bool {
         return false;
     }
     state.stands -= 1;
-    state.opens += 1;
-    drop(state);
-    RESERVE.opened.notify_one();
+    match state.gates.pop_first() {
+        Some((_, gate)) => gate.open(),
+        None => state.opens += 1,
+    }
     true
 }
 
 /// A worker that was stuck is free again.
 pub(super) fn release() {
-    let mut state = RESERVE.state.lock();
+    let mut state = RESERVE.lock();
     state.surplus += 1;
     state.surplus_ticks = 0;
 }
@@ -106,7 +113,7 @@ pub(super) fn release() {
 /// At a tick: sends those to a gate that are not needed. Says whether there is
 /// nothing left to do.
 pub(super) fn settle() -> bool {
-    let mut state = RESERVE.state.lock();
+    let mut state = RESERVE.lock();
     let Some(runtime) = state.runtime.clone() else {
         return true;
     };
@@ -129,31 +136,55 @@ pub(super) fn settle() -> bool {
 
 /// Lets all workers go, so that the runtime can end.
 pub(super) fn stop() {
-    let mut state = RESERVE.state.lock();
+    let mut state = RESERVE.lock();
     state.stopped = true;
     state.runtime = None;
-    drop(state);
-    RESERVE.opened.notify_all();
+    for gate in std::mem::take(&mut state.gates).into_values() {
+        gate.open();
+    }
+}
+
+impl Gate {
+    /// Called while the state is locked.
+    fn open(&self) {
+        self.is_open.store(true, Ordering::Relaxed);
+        self.opened.notify_one();
+    }
 }
 
 /// Takes its worker out of work until a gate opens.
 async fn stand() {
     loop {
         alone().await;
-        let mut state = RESERVE.state.lock();
+        let mut state = RESERVE.lock();
         state.nudge_ticks = NUDGE_TICKS;
         ticks::awake();
-        while state.opens == 0 && !state.stopped {
-            let waited = RESERVE.opened.wait_for(&mut state, CHECK);
-            if waited.timed_out() && !ticks::rests() {
-                break;
-            }
-        }
         if state.opens > 0 || state.stopped {
             state.opens = state.opens.saturating_sub(1);
             return;
         }
+        let gate = Arc::<Gate>::default();
+        state.gates.insert(own_number(), gate.clone());
+        while !gate.is_open.load(Ordering::Relaxed) {
+            let waited = gate.opened.wait_for(&mut state, CHECK);
+            if waited.timed_out() && !ticks::rests() {
+                break;
+            }
+        }
+        if gate.is_open.load(Ordering::Relaxed) {
+            return;
+        }
+        state.gates.remove(&own_number());
     }
+}
+
+/// The number of this thread among those that have ever stood.
+fn own_number() -> usize {
+    static LAST: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static OWN: usize = LAST.fetch_add(1, Ordering::Relaxed);
+    }
+    OWN.with(|number| *number)
 }
 
 /// Waits for a moment in which its worker owes nothing to another task.

@@ -16,10 +16,22 @@ export class Objects extends DurableObject {
 
   constructor(ctx, env) {
     super(ctx, env);
-    if (ctx.id.name !== "called-back-too-early") return;
-    ctx.blockConcurrencyWhile(async () => {
-      this.refusal = await this.other().apply((value) => value, 1).catch((error) => error.message);
-    });
+    if (ctx.id.name === "called-back-at-start") {
+      ctx.blockConcurrencyWhile(async () => {
+        this.atStart = await this.other().apply((value) => `${value} at start`, "called");
+      });
+    } else if (ctx.id.name === "listens-at-start") {
+      ctx.blockConcurrencyWhile(async () => {
+        const upgrade = { headers: { Upgrade: "websocket" } };
+        const { webSocket } = await env.sockets.getByName("at-start").fetch("http://room/", upgrade);
+        webSocket.accept();
+        const { data } = await new Promise((heard) => webSocket.addEventListener("message", heard, { once: true }));
+        const closed = new Promise((ended) => webSocket.addEventListener("close", ended));
+        webSocket.close(1000, "heard");
+        await closed;
+        this.atStart = data;
+      });
+    }
   }
 
   async fetch(request) {
@@ -104,8 +116,8 @@ export class Objects extends DurableObject {
       case "busy":
         await busy(this, url.searchParams.get("with"));
         return new Response("ok");
-      case "refusal":
-        return new Response(this.refusal);
+      case "at-start":
+        return new Response(this.atStart);
       case "unread":
         return new Response("not read");
     }

@@ -262,16 +262,12 @@ async fn soak_a_hundred_thousand_calls_leave_an_instance_no_larger() {
 }
 
 #[tokio::test]
-async fn a_function_of_a_constructor_cannot_be_called_before_its_end() {
+async fn a_constructor_hears_what_it_made_possible_before_its_end() {
     let abide = Site::javascript("").serve();
-    let refusal = abide
-        .get("/objects/called-back-too-early/refusal")
-        .await
-        .ok();
-    assert!(
-        refusal.contains("would have waited for itself"),
-        "{refusal}"
-    );
+    let called = abide.get("/objects/called-back-at-start/at-start").await;
+    assert_eq!(called.ok(), "called at start");
+    let heard = abide.get("/objects/listens-at-start/at-start").await;
+    assert_eq!(heard.ok(), "of 1");
 }
 
 async fn socket(abide: &Abide, query: &str) -> WebSocket {

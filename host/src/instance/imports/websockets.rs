@@ -46,7 +46,8 @@ impl Host for Context {
     }
 
     fn accept_plain(&mut self, upgrade: UpgradeToken) -> Answer<Socket> {
-        let accepted = self.take_socket(upgrade, Kind::Plain);
+        let since = self.turnstile.stamp();
+        let accepted = self.take_socket(upgrade, Kind::Plain { since });
         Ok(accepted.map_err(Into::into))
     }
 

@@ -19,6 +19,8 @@ pub struct Checker {
     pub order: Order,
     pub patience: Patience,
     fault: Option<String>,
+    /// Tasks of events that sections of others let in.
+    let_in: BTreeSet<TaskId>,
     /// Who wrote each write.
     writers: BTreeMap<WriteId, TaskId>,
     on_disk: BTreeSet<WriteId>,
@@ -52,10 +54,16 @@ impl Checker {
         self.writers.insert(id, task);
     }
 
-    /// `task` runs; while a section is open only its own code may.
+    /// `task` may run in the section of another, if that lets it.
+    pub fn is_let_in(&mut self, task: TaskId) {
+        self.let_in.insert(task);
+    }
+
+    /// `task` runs; while a section is open only its own code may, and what it lets in.
     pub fn runs(&mut self, task: TaskId) {
         let owner = self.order.innermost_owner();
-        self.require(owner.is_none_or(|owner| owner == task), || {
+        let may = owner.is_none_or(|owner| owner == task || self.let_in.contains(&task));
+        self.require(may, || {
             format!("task {task} runs inside the section of task {owner:?}")
         });
     }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::Mutant;
 use super::checker::TaskId;
 use super::disk::Broken;
-use super::instance::{Stuck, StuckBy, Wait};
+use super::instance::{Given, Stuck, StuckBy, Wait};
 use super::outlet::Output;
 use super::script::{EventId, Op};
 use super::world::{Happening, World};
@@ -168,12 +168,25 @@ impl World {
                 self.happens_at(until_ms, Happening::Wake);
                 return Ok(Step::Stuck(StuckBy::Blocking { until_ms }));
             }
+            Op::GiveOut(event, ms) => self.gives_out(event, ms),
             Op::Forever => {
                 self.new_wait(id);
                 return Ok(Step::Waits);
             }
         }
         Ok(Step::On)
+    }
+
+    fn gives_out(&mut self, event: EventId, ms: u64) {
+        let at_ms = self.now_ms + ms;
+        let stamp_checked = self.checker.order.sections_opened();
+        let instance = self.instance();
+        let given = Given {
+            by: instance.number,
+            stamp: instance.admission.stamp(),
+            stamp_checked,
+        };
+        self.happens_at(at_ms, Happening::CallsBack(event, given));
     }
 
     fn roll_back(&mut self, id: TaskId, number: u64) -> Result<(), Broken> {
@@ -195,7 +208,9 @@ impl World {
         let left = self.instance().admission.leave_section(number);
         left.map_err(|_| Broken("not the innermost section"))?;
         self.checker.order.closed_section(id);
-        if !self.checker.order.is_closed() {
+        // The constructor is a section, with a limit of its own.
+        let constructors = usize::from(self.instance().starting.is_some());
+        if self.checker.order.open_sections() == constructors {
             self.checker.patience.section_ms = None;
         }
         Ok(())
@@ -273,7 +288,7 @@ impl World {
         self.task_returns(id, "a reply");
         let task = self.instance().tasks.remove(&id).expect("it ran");
         if task.event.is_none() {
-            self.instance().is_started = true;
+            self.instance().has_started = true;
         }
         if let (Some(event), true) = (task.event, task.streams) {
             // Bodies are said by the host, which sees the reply first.

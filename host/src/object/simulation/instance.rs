@@ -10,9 +10,10 @@ use super::order::Asker;
 use super::outlet::Output;
 use super::script::EventId;
 use super::world::World;
-use crate::object::admission::{Admission, Place};
+use crate::object::admission::{Admission, Entry, Place};
 use crate::object::deadlines::{Deadlines, Verdict};
 use crate::object::input_gate::Stamp;
+use crate::object::mailbox::Mailbox;
 
 /// What may run at a time; few, so that runs come up against it.
 const RUNNING_MAX: usize = 8;
@@ -28,9 +29,10 @@ pub struct Instance {
     /// It waits for a turn for long work until then.
     pub heavy_until_ms: Option<u64>,
     pub quiet: bool,
-    /// The constructor has returned.
-    pub is_started: bool,
-    pub serves: bool,
+    /// While the constructor runs: the section that it is.
+    pub starting: Option<u64>,
+    /// The constructor has returned, and the host does not know yet.
+    pub has_started: bool,
     /// Why it ends, and whether that reaches the events that wait.
     pub end: Option<(&'static str, bool)>,
     pub tasks: BTreeMap<TaskId, Task>,
@@ -47,6 +49,15 @@ pub struct Instance {
     /// Bodies that are being streamed.
     pub bodies: BTreeSet<EventId>,
     pub timer_for_ms: Option<u64>,
+}
+
+/// Something that an instance gave out, when it had opened so many sections.
+#[derive(Clone, Copy, Debug)]
+pub struct Given {
+    pub by: u64,
+    pub stamp: Stamp,
+    /// The same, in the checker's books.
+    pub stamp_checked: u64,
 }
 
 pub struct Wait {
@@ -82,17 +93,17 @@ pub enum Polled {
 }
 
 impl Instance {
-    pub fn new(number: u64, now_ms: u64) -> Instance {
+    pub fn new(number: u64, now_ms: u64, idle_ms: u64) -> Instance {
         Instance {
             number,
             admission: Admission::default(),
-            deadlines: Deadlines::starting(now_ms),
+            deadlines: Deadlines::serving_after_start(now_ms, idle_ms, now_ms),
             reached: false,
             preempted: false,
             heavy_until_ms: None,
             quiet: false,
-            is_started: false,
-            serves: false,
+            starting: None,
+            has_started: false,
             end: None,
             tasks: BTreeMap::new(),
             ready: VecDeque::new(),
@@ -182,9 +193,8 @@ impl World {
     /// The host's side of the event loop.
     fn poll_host(&mut self) -> Option<Polled> {
         self.checker.patience.blocked_ms = None;
-        if !self.instance().serves {
-            // It is the constructor that runs, and what it leaves behind goes on.
-            return self.instance().is_started.then_some(Polled::Left);
+        if std::mem::take(&mut self.instance().has_started) {
+            self.started();
         }
         if !self.is_mutant(Mutant::BlockedTooEarly) {
             let now_ms = self.now_ms;
@@ -214,30 +224,67 @@ impl World {
         self.poll_leave()
     }
 
+    fn started(&mut self) {
+        let instance = self.instance();
+        if let Some(section) = instance.starting.take() {
+            instance.admission.leave_any_section(section);
+            instance.deadlines.started();
+            self.checker.order.closed_outermost();
+            self.checker.patience.starting_ms = None;
+        }
+    }
+
     /// Lets the next event in, if it may enter.
     fn admit(&mut self) -> bool {
         if self.object.mailbox.is_empty() || !self.takes_events() {
             self.instance().admission.withdraw_event();
             self.checker.order.withdraws(Asker::Event);
+            self.checker.order.withdraws(Asker::Within);
             return false;
         }
-        if !self.lets_event_in() {
-            let stamp = self.checker.order.sections_opened();
-            self.checker.order.asks(Asker::Event, stamp);
-            return false;
-        }
-        let Some(event) = self.pop() else {
-            self.checker.order.withdraws(Asker::Event);
+        let is_taken = self.instance().admission.has_entered();
+        let entry = self.lets_event_in();
+        let Some(entry) = entry else {
+            if !is_taken {
+                self.note_asking();
+            }
             return false;
         };
-        let stamp = self.checker.order.sections_opened();
+        let asker = match entry {
+            Entry::First => {
+                // Without a section all stand in one queue.
+                self.checker.order.withdraws(Asker::Within);
+                Asker::Event
+            }
+            Entry::Within(_) => {
+                // The first of the mailbox has asked, too.
+                let stamp = self.checker.order.sections_opened();
+                self.checker.order.asks(Asker::Event, stamp);
+                Asker::Within
+            }
+        };
+        let popped = match entry {
+            Entry::First => self.pop(Mailbox::pop),
+            Entry::Within(floor) => self.pop(|mailbox| mailbox.pop_within(floor)),
+        };
+        let Some(event) = popped else {
+            self.checker.order.withdraws(asker);
+            return false;
+        };
+        let stamp = match asker {
+            Asker::Within => self.given[&event].stamp_checked,
+            _ => self.checker.order.sections_opened(),
+        };
         let pushed_ms = self.pushed_ms[&event];
-        self.checker.order.enters(Asker::Event, stamp, pushed_ms);
+        self.checker.order.enters(asker, stamp, pushed_ms);
         self.checker.patience.quiet_ms = None;
         self.instance().deadlines.touched();
         self.instance().quiet = false;
         let ops = self.plan.events[event].clone();
         let task = self.new_number();
+        if self.given.contains_key(&event) {
+            self.checker.is_let_in(task);
+        }
         let instance = self.instance();
         instance.callers.insert(event);
         instance.tasks.insert(task, Task::new(Some(event), &ops));
@@ -245,20 +292,41 @@ impl World {
         true
     }
 
-    fn lets_event_in(&mut self) -> bool {
+    /// Which events want to enter and may not.
+    fn note_asking(&mut self) {
+        let stamp = self.checker.order.sections_opened();
+        self.checker.order.asks(Asker::Event, stamp);
+        match self.first_within() {
+            Some(stamp) => self.checker.order.asks(Asker::Within, stamp),
+            None => self.checker.order.withdraws(Asker::Within),
+        }
+    }
+
+    /// The stamp of the first event that the innermost section lets in.
+    pub fn first_within(&self) -> Option<u64> {
+        let floor = self.checker.order.floor()?;
+        let first = self.object.mailbox.first_within(Stamp(floor));
+        first.map(|stamp| stamp.0)
+    }
+
+    fn lets_event_in(&mut self) -> Option<Entry> {
         let mutant = self.mutant;
-        let admission = &mut self.instance().admission;
-        let lets_in = admission.ask_event();
-        match mutant {
+        let (mailbox, admission) = self.object.mailbox_and_admission();
+        let lets_in = admission.ask_event(|floor| match mutant {
+            Some(Mutant::SectionKeepsOutItsOwn) => None,
+            _ => mailbox.first_within(floor),
+        });
+        let instead = match mutant {
             Some(Mutant::SectionIgnoresNewcomers) => {
-                lets_in || !admission.has_entered() && admission.closed_since_ms().is_some()
+                !admission.has_entered() && admission.closed_since_ms().is_some()
             }
             Some(Mutant::EventsOvertakeWaits) => {
-                lets_in || !admission.has_entered() && admission.closed_since_ms().is_none()
+                !admission.has_entered() && admission.closed_since_ms().is_none()
             }
-            Some(Mutant::TwoEnterARound) => lets_in || admission.has_entered(),
-            _ => lets_in,
-        }
+            Some(Mutant::TwoEnterARound) => admission.has_entered(),
+            _ => false,
+        };
+        lets_in.or(instead.then_some(Entry::First))
     }
 
     fn poll_leave(&mut self) -> Option<Polled> {

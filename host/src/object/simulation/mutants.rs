@@ -10,6 +10,7 @@ pub enum Mutant {
     LosesUndoneReplies,
     ProofWaitsBehindChunk,
     SectionIgnoresNewcomers,
+    SectionKeepsOutItsOwn,
     EventsOvertakeWaits,
     TwoEnterARound,
     AbsentBlocksQueue,
@@ -63,6 +64,11 @@ fn a_proof_that_waits_behind_a_chunk_is_found() {
 #[test]
 fn an_event_that_enters_a_section_is_found() {
     check(Mutant::SectionIgnoresNewcomers, "a section holds it back");
+}
+
+#[test]
+fn an_event_that_its_section_keeps_out_is_found() {
+    check(Mutant::SectionKeepsOutItsOwn, "Within");
 }
 
 #[test]

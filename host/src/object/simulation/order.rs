@@ -9,7 +9,10 @@ const COULD_MS_MAX: u64 = 100;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Asker {
+    /// The first of the mailbox.
     Event,
+    /// The first that the innermost section lets in.
+    Within,
     Wait(u64),
 }
 
@@ -41,6 +44,8 @@ pub struct Order {
     ended: BTreeMap<u64, Ended>,
     /// Since when the first event could enter.
     event_could_ms: Option<u64>,
+    /// Since when one that the innermost section lets in.
+    within_could_ms: Option<u64>,
 }
 
 struct Ended {
@@ -67,6 +72,10 @@ impl Order {
         !self.sections.is_empty()
     }
 
+    pub fn open_sections(&self) -> usize {
+        self.sections.len()
+    }
+
     pub fn innermost_owner(&self) -> Option<TaskId> {
         self.sections.last().map(|section| section.owner)
     }
@@ -86,11 +95,21 @@ impl Order {
         });
     }
 
+    /// The constructor's section ends, whatever others it has left open.
+    pub fn closed_outermost(&mut self) {
+        self.sections.remove(0);
+    }
+
+    /// The number of the innermost section.
+    pub fn floor(&self) -> Option<u64> {
+        self.sections.last().map(|innermost| innermost.number)
+    }
+
     fn admits(&self, asker: Asker, stamp: u64) -> bool {
         match (self.sections.last(), asker) {
             (None, _) => true,
             (Some(_), Asker::Event) => false,
-            (Some(innermost), Asker::Wait(_)) => innermost.number <= stamp,
+            (Some(innermost), Asker::Within | Asker::Wait(_)) => innermost.number <= stamp,
         }
     }
 
@@ -113,11 +132,24 @@ impl Order {
     }
 
     /// Nothing happens from `from_ms` to `to_ms`. `runs`: nothing keeps the instance
-    /// from going on. `event_wants`: an event waits, and may run.
-    pub fn time_passes(&mut self, from_ms: u64, to_ms: u64, runs: bool, event_wants: bool) {
+    /// from going on. `event_wants`: an event waits, and may run; `within`: the stamp of
+    /// one that the innermost section lets in.
+    pub fn time_passes(
+        &mut self,
+        from_ms: u64,
+        to_ms: u64,
+        runs: bool,
+        event_wants: bool,
+        within: Option<u64>,
+    ) {
         let event_could = runs && event_wants && self.admits(Asker::Event, 0);
         self.event_could_ms = event_could.then(|| self.event_could_ms.unwrap_or(from_ms));
         let mut late = is_late(self.event_could_ms, to_ms).then_some(Asker::Event);
+        let within_could = runs && within.is_some_and(|stamp| self.admits(Asker::Within, stamp));
+        self.within_could_ms = within_could.then(|| self.within_could_ms.unwrap_or(from_ms));
+        if is_late(self.within_could_ms, to_ms) {
+            late = Some(Asker::Within);
+        }
         let mut waits = std::mem::take(&mut self.ended);
         for (wait, ended) in &mut waits {
             let could = runs && self.admits(Asker::Wait(*wait), ended.stamp);
@@ -134,8 +166,13 @@ impl Order {
 
     /// `asker` wants to enter and may not yet.
     pub fn asks(&mut self, asker: Asker, stamp: u64) {
-        if asker == Asker::Event && self.entered.is_some() {
+        if matches!(asker, Asker::Event | Asker::Within) && self.entered.is_some() {
             return;
+        }
+        if asker == Asker::Within
+            && (self.askers.get(&asker)).is_some_and(|asked| asked.place.0 != stamp)
+        {
+            self.withdraws(asker);
         }
         let in_round = self.round;
         let asked = &mut self.asked;
@@ -190,6 +227,7 @@ impl Order {
         self.require(fault.is_none(), || fault.unwrap_or_default());
         match asker {
             Asker::Wait(wait) => drop(self.ended.remove(&wait)),
+            Asker::Within => self.within_could_ms = None,
             Asker::Event => {
                 self.event_could_ms = None;
                 self.overtakes_waits(came_ms);
@@ -221,9 +259,9 @@ impl Order {
     pub fn round_ends(&mut self, called: Option<Asker>) {
         self.round += 1;
         self.entered = None;
-        if self.called == Some(Asker::Event) {
+        if let Some(absent @ (Asker::Event | Asker::Within)) = self.called {
             // An event that does not come asks anew.
-            self.askers.remove(&Asker::Event);
+            self.askers.remove(&absent);
         }
         self.called = called;
         if let Some(asker) = called {

@@ -38,6 +38,8 @@ pub enum Op {
     Block(u64),
     /// Waits for what never comes.
     Forever,
+    /// Gives out something by which this event comes after so long.
+    GiveOut(EventId, u64),
 }
 
 /// Something that happens, at a time.
@@ -83,7 +85,7 @@ impl Plan {
             }
         }
         happens.sort_by_key(|(at_ms, _)| *at_ms);
-        Plan {
+        let mut plan = Plan {
             idle_ms: [20, 1_000, 10_000, 60_000][dice.below(4) as usize],
             constructor: match dice.below(3) {
                 0 => constructor(dice, mood),
@@ -94,7 +96,32 @@ impl Plan {
             sync_fails_percent: [0, 0, 10, 40][dice.below(4) as usize],
             sync_ms_max: [1, 8, 100][dice.below(3) as usize],
             late_percent: [0, 5, 30][dice.below(3) as usize],
+        };
+        for _ in 0..[0, 1, 5][dice.below(3) as usize] {
+            plan.give_out(dice, mood);
         }
+        plan
+    }
+
+    /// Adds an event that comes by what some code gives out, if it can in a section.
+    fn give_out(&mut self, dice: &mut Dice, mood: Mood) {
+        let event = self.events.len();
+        let giver = dice.below(event as u64 + 1) as usize;
+        let ops = match self.events.get_mut(giver) {
+            Some(ops) => ops,
+            None => &mut self.constructor,
+        };
+        let opened = ops.iter().position(|op| *op == Op::OpenSection);
+        let place = match opened {
+            Some(opened) => opened + 1,
+            None => dice.below(ops.len() as u64 + 1) as usize,
+        };
+        let later_ms = duration(dice, mood);
+        ops.insert(place, Op::GiveOut(event, later_ms));
+        // It may run in the midst of another's section or transaction, so it has none, and
+        // writes nothing that the other might undo.
+        let waits = (0..dice.below(3)).map(|_| Op::Wait(duration(dice, mood)));
+        self.events.push(waits.collect());
     }
 }
 

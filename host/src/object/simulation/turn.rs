@@ -8,7 +8,7 @@ use super::order::Asker;
 use super::outlet::Output;
 use super::world::{Happening, World};
 use crate::object::admission::Next;
-use crate::object::deadlines::{Deadlines, Verdict};
+use crate::object::deadlines::Verdict;
 
 const ENTERED_PER_TURN_MAX: usize = 100;
 
@@ -40,19 +40,8 @@ impl World {
         match polled {
             Polled::Pending => self.look(),
             Polled::Failed => self.instance_ends(),
-            Polled::Left if self.instance().serves => self.instance_left(),
-            Polled::Left => self.begin_to_serve(),
+            Polled::Left => self.instance_is_gone(false),
         }
-    }
-
-    fn begin_to_serve(&mut self) {
-        let (now_ms, idle_ms) = (self.now_ms, self.plan.idle_ms);
-        let instance = self.instance();
-        instance.serves = true;
-        instance.deadlines = Deadlines::serving(now_ms, idle_ms);
-        instance.timer_for_ms = None;
-        self.checker.patience.starting_ms = None;
-        self.poll_instance();
     }
 
     fn computes(&mut self) {
@@ -115,6 +104,7 @@ impl World {
         let next = self.instance().admission.end_round();
         self.called = matches!(next, Next::Event | Next::Wait(_));
         self.checker.order.round_ends(match next {
+            Next::Event if self.checker.order.is_closed() => Some(Asker::Within),
             Next::Event => Some(Asker::Event),
             Next::Wait(number) => Some(Asker::Wait(number)),
             Next::Nobody | Next::Anybody => None,
@@ -156,7 +146,7 @@ impl World {
     fn note_quiet(&mut self) {
         let now_ms = self.now_ms;
         let instance = self.instance();
-        let is_quiet = instance.serves && instance.nothing_runs();
+        let is_quiet = instance.nothing_runs();
         let quiet_ms = &mut self.checker.patience.quiet_ms;
         match is_quiet {
             true => drop(quiet_ms.get_or_insert(now_ms)),
@@ -229,12 +219,7 @@ impl World {
         for event in std::mem::take(&mut self.instance().bodies) {
             self.say(committed, Output::Broken(event), &seen);
         }
-        let reaches_waiting = reaches_waiting || !self.instance().serves;
+        let reaches_waiting = reaches_waiting || self.instance().starting.is_some();
         self.instance_is_gone(reaches_waiting);
-    }
-
-    /// The instance was idle, or has nothing left to do.
-    fn instance_left(&mut self) {
-        self.instance_is_gone(false);
     }
 }

@@ -8,9 +8,10 @@ use super::checker::Checker;
 use super::dice::Dice;
 use super::disk::{Database, Job, WriteId};
 use super::guest::Task;
-use super::instance::Instance;
+use super::instance::{Given, Instance};
 use super::outlet::{Outlet, Output};
 use super::script::{EventId, Plan, What};
+use crate::object::admission::Admission;
 use crate::object::mailbox::{Mailbox, MailboxLimits};
 use crate::storage::CommitNumber;
 
@@ -36,6 +37,8 @@ pub enum Happening {
     Poll,
     Open,
     Close,
+    /// This event comes by what an instance gave out.
+    CallsBack(EventId, Given),
     /// Of the instance of this number: the work of a wait is done.
     WaitDone(u64, u64),
     /// Of the instance of this number, set for this time.
@@ -82,6 +85,11 @@ impl Object {
             committer_is_called: false,
         }
     }
+
+    pub fn mailbox_and_admission(&mut self) -> (&Mailbox<EventId>, &mut Admission<u64>) {
+        let instance = self.instance.as_mut().expect("it is live");
+        (&self.mailbox, &mut instance.admission)
+    }
 }
 
 pub struct World {
@@ -92,6 +100,8 @@ pub struct World {
     pub checker: Checker,
     pub object: Object,
     pub pushed_ms: BTreeMap<EventId, u64>,
+    /// By what those events came that do not come from outside.
+    pub given: BTreeMap<EventId, Given>,
     pub committed_before: CommitNumber,
     /// Somebody was called in the last round.
     pub called: bool,
@@ -113,6 +123,7 @@ impl World {
             checker: Checker::default(),
             object: Object::new(),
             pushed_ms: BTreeMap::new(),
+            given: BTreeMap::new(),
             committed_before: CommitNumber::ZERO,
             called: false,
             agenda: BTreeMap::new(),
@@ -151,8 +162,9 @@ impl World {
         if let Some(instance) = &self.object.instance {
             let runs = instance.stuck.is_none();
             let event_wants = !self.object.mailbox.is_empty() && self.takes_events();
+            let within = event_wants.then(|| self.first_within()).flatten();
             let order = &mut self.checker.order;
-            order.time_passes(self.now_ms, to_ms, runs, event_wants);
+            order.time_passes(self.now_ms, to_ms, runs, event_wants, within);
         }
     }
 
@@ -209,6 +221,12 @@ impl World {
             }
             Happening::Open => self.open(),
             Happening::Close => self.close(),
+            Happening::CallsBack(event, given) => {
+                if self.is_live(given.by) && !self.pushed_ms.contains_key(&event) {
+                    self.given.insert(event, given);
+                    self.push(event);
+                }
+            }
             Happening::WaitDone(instance, wait) => {
                 if self.is_live(instance) {
                     self.wait_is_done(wait);
@@ -281,16 +299,21 @@ impl World {
             };
             self.begin_opening();
         }
-        match self.object.mailbox.push(event, 1, self.now_ms) {
+        let stamp = self.given.get(&event).map(|given| given.stamp);
+        let stamp = stamp.unwrap_or_default();
+        match self.object.mailbox.push(event, stamp, 1, self.now_ms) {
             Ok(()) => self.wake(),
             Err((event, _refusal)) => self.checker.answered(event, "a refusal"),
         }
     }
 
     /// The next event whose caller still waits.
-    pub fn pop(&mut self) -> Option<EventId> {
+    pub fn pop(
+        &mut self,
+        next: impl Fn(&mut Mailbox<EventId>) -> Option<EventId>,
+    ) -> Option<EventId> {
         loop {
-            let event = self.object.mailbox.pop()?;
+            let event = next(&mut self.object.mailbox)?;
             if !self.excused.contains(&event) {
                 return Some(event);
             }
@@ -306,8 +329,7 @@ impl World {
         let (Some(instance), Some(parts)) = (&self.object.instance, &self.object.parts) else {
             return false;
         };
-        instance.serves
-            && instance.has_room()
+        instance.has_room()
             && self.object.told.is_none()
             && !instance.deadlines.is_told()
             && !parts.outlet.is_full()
@@ -384,15 +406,17 @@ impl World {
         if self.object.told == Some(CODE_UPDATED) {
             self.object.told = None;
         }
-        let mut instance = Instance::new(self.new_number(), self.now_ms);
+        let idle_ms = self.plan.idle_ms;
+        let mut instance = Instance::new(self.new_number(), self.now_ms, idle_ms);
         let task = self.new_number();
+        instance.starting = Some(instance.admission.enter_section(self.now_ms));
+        self.checker.order.opened_section(task);
         let constructor = Task::new(None, &self.plan.constructor);
         instance.tasks.insert(task, constructor);
         instance.ready.push_back(task);
         self.object.instance = Some(instance);
         self.object.life = Life::Live;
         self.called = false;
-        let idle_ms = self.plan.idle_ms;
         self.checker.patience.begin(Some(self.now_ms), idle_ms);
         self.wake();
     }
@@ -415,7 +439,7 @@ impl World {
         if reaches_waiting {
             let committed = self.database().committed();
             let seen = self.database().log().to_vec();
-            while let Some(event) = self.pop() {
+            while let Some(event) = self.pop(Mailbox::pop) {
                 self.say(committed, Output::Reply(event, "an error"), &seen);
             }
             self.deliver();
@@ -447,7 +471,7 @@ impl World {
             self.checker.outlet_gone();
         }
         if self.is_closing() {
-            while let Some(event) = self.pop() {
+            while let Some(event) = self.pop(Mailbox::pop) {
                 self.checker.answered(event, "unavailable");
             }
         }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use super::bounds::Share;
 use super::sockets::Sockets;
 use super::{Ending, Message};
+use crate::object::input_gate::Stamp;
 
 /// A message on its way to its object. One that does not get there ends its socket.
 pub struct Arrival {
     sockets: Arc<Sockets>,
     number: u64,
+    pub stamp: Stamp,
     message: Option<Message>,
     /// Given back when the object has taken the message.
     share: Option<Share>,
@@ -20,6 +22,7 @@ pub struct Arrival {
 pub struct Parting {
     sockets: Arc<Sockets>,
     pub number: u64,
+    pub stamp: Stamp,
     ending: Option<Ending>,
 }
 
@@ -27,12 +30,14 @@ impl Arrival {
     pub(super) fn new(
         sockets: Arc<Sockets>,
         number: u64,
+        stamp: Stamp,
         message: Message,
         share: Share,
     ) -> Arrival {
         Arrival {
             sockets,
             number,
+            stamp,
             message: Some(message),
             share: Some(share),
         }
@@ -57,10 +62,11 @@ impl Drop for Arrival {
 }
 
 impl Parting {
-    pub(super) fn new(sockets: Arc<Sockets>, number: u64, ending: Ending) -> Parting {
+    pub(super) fn new(sockets: Arc<Sockets>, number: u64, stamp: Stamp, ending: Ending) -> Parting {
         Parting {
             sockets,
             number,
+            stamp,
             ending: Some(ending),
         }
     }

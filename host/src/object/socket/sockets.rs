@@ -69,7 +69,7 @@ impl Sockets {
             Kind::Kept { tags } => Kind::Kept {
                 tags: rules::tags(tags)?,
             },
-            Kind::Plain => Kind::Plain,
+            Kind::Plain { since } => Kind::Plain { since },
         })
     }
 
@@ -214,16 +214,22 @@ impl Sockets {
 
     /// A message has come. It is dropped if the object has closed the socket.
     pub(super) fn bring(self: &Arc<Self>, number: u64, message: Message, share: Share) {
-        if self.table.lock().hears(number) {
-            let arrival = Arrival::new(self.clone(), number, message, share);
+        let table = self.table.lock();
+        if table.hears(number) {
+            let stamp = table.stamp(number);
+            drop(table);
+            let arrival = Arrival::new(self.clone(), number, stamp, message, share);
             self.post(Event::message(arrival));
         }
     }
 
     /// The socket has ended at its other end.
     pub(super) fn ended(self: &Arc<Self>, number: u64, ending: Ending) {
-        if self.table.lock().ended(number) {
-            let parting = Parting::new(self.clone(), number, ending);
+        let mut table = self.table.lock();
+        if table.ended(number) {
+            let stamp = table.stamp(number);
+            drop(table);
+            let parting = Parting::new(self.clone(), number, stamp, ending);
             self.post(Event::ended(parting));
         }
     }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::rules::{self, SOCKETS_MAX};
 use crate::object::error::ObjectError;
+use crate::object::input_gate::Stamp;
 
 type Answer<T> = Result<T, ObjectError>;
 
@@ -19,8 +20,8 @@ type Answer<T> = Result<T, ObjectError>;
 pub enum Kind {
     /// It outlives its instance.
     Kept { tags: Vec<String> },
-    /// It ends with its instance.
-    Plain,
+    /// It ends with its instance, which accepted it when so many sections had been opened.
+    Plain { since: Stamp },
 }
 
 /// What a socket is told by the host when a message equals `request`.
@@ -41,7 +42,8 @@ pub enum State {
 pub struct Table<S> {
     entries: BTreeMap<u64, Entry<S>>,
     by_tag: HashMap<Arc<str>, BTreeSet<u64>>,
-    plain: usize,
+    /// Those that end with the instance, and since when it has them.
+    plain: HashMap<u64, Stamp>,
     pub auto_response: Option<Arc<AutoResponse>>,
     pub event_timeout_ms: Option<u32>,
 }
@@ -64,7 +66,7 @@ impl<S> Default for Table<S> {
         Table {
             entries: BTreeMap::new(),
             by_tag: HashMap::new(),
-            plain: 0,
+            plain: HashMap::new(),
             auto_response: None,
             event_timeout_ms: None,
         }
@@ -83,11 +85,13 @@ impl<S: Clone> Table<S> {
     pub fn add(&mut self, number: u64, kind: Kind, speaker: S) {
         let (is_plain, tags) = match kind {
             Kind::Kept { tags } => (false, tags),
-            Kind::Plain => (true, Vec::new()),
+            Kind::Plain { since } => {
+                self.plain.insert(number, since);
+                (true, Vec::new())
+            }
         };
         let tags = tags.into_iter().map(|tag| self.tag(&tag, number));
         let tags = tags.collect();
-        self.plain += usize::from(is_plain);
         let entry = Entry {
             speaker,
             is_plain,
@@ -112,7 +116,9 @@ impl<S: Clone> Table<S> {
     /// Forgets a socket, and gives back the way to its other end.
     pub fn remove(&mut self, number: u64) -> Option<S> {
         let entry = self.entries.remove(&number)?;
-        self.plain -= usize::from(entry.is_plain);
+        if entry.is_plain {
+            self.plain.remove(&number);
+        }
         for tag in &entry.tags {
             let others = self.by_tag.get_mut(tag).expect("it was tagged with it");
             others.remove(&number);
@@ -142,7 +148,13 @@ impl<S: Clone> Table<S> {
     }
 
     pub fn has_plain(&self) -> bool {
-        self.plain > 0
+        !self.plain.is_empty()
+    }
+
+    /// Which sections let in what this socket brings: those that were open when it was
+    /// accepted, if it ends with its instance.
+    pub fn stamp(&self, number: u64) -> Stamp {
+        self.plain.get(&number).copied().unwrap_or_default()
     }
 
     pub fn state(&self, number: u64) -> State {
@@ -272,7 +284,8 @@ mod tests {
         table.add(1, kept(&["a"]), "one");
         table.add(2, kept(&["b", "a"]), "two");
         table.add(3, kept(&["b"]), "three");
-        table.add(4, Kind::Plain, "four");
+        let since = Stamp::default();
+        table.add(4, Kind::Plain { since }, "four");
         table
     }
 
