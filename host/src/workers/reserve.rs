@@ -25,6 +25,7 @@ use parking_lot::{Condvar, Mutex};
 use tokio::runtime::Handle;
 
 use super::{ticks, watch};
+use crate::memory;
 
 /// Workers in reserve. Each is a thread, some 20 KB while it stands still; more
 /// than these are stuck only where the disk itself is.
@@ -156,6 +157,7 @@ impl Gate {
 async fn stand() {
     loop {
         alone().await;
+        memory::forget_thread();
         let mut state = RESERVE.lock();
         state.nudge_ticks = NUDGE_TICKS;
         ticks::awake();

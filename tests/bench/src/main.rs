@@ -30,7 +30,7 @@ use crate::servers::{Kind, Residence, Server};
 
 /// The servers' replacement of malloc is the ceiling's too, or it would be none.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Measures Abide, workerd and a bare server (the ceiling) side by side.
 ///
