@@ -78,11 +78,11 @@ impl Instance {
                             return Poll::Ready(Err(trap));
                         }
                     }
-                    let Some(event) = awake.admit(running.len()) else {
+                    let Some((entry, event)) = awake.admit(running.len()) else {
                         break;
                     };
                     accessor.with(|mut access| access.get().cpu.event());
-                    let delivered = deliver(accessor, handlers, &callers, event);
+                    let delivered = deliver(accessor, handlers, &callers, entry, event);
                     running.push(Either::Right(delivered));
                 }
                 accessor.with(|mut access| access.get().held.forget_released());
@@ -141,6 +141,7 @@ async fn deliver(
     accessor: &Accessor<Context>,
     handlers: &Handlers,
     callers: &Callers,
+    entry: Entry,
     event: Event,
 ) -> wasmtime::Result<()> {
     let asked = match event.caller.is_object() {
@@ -160,7 +161,13 @@ async fn deliver(
             asked.tell(&parts.identity, error);
         }
         let answer = callers.answer(caller, reply);
-        let newest = parts.storage.lock().newest_commit();
+        let storage = parts.storage.lock();
+        let newest = match entry {
+            Entry::First => storage.newest_commit(),
+            // The transaction that let it in may wait for what it is asked to answer.
+            Entry::Within(_) => storage.newest_before_call(),
+        };
+        drop(storage);
         parts.outlet.say(newest, answer);
     });
     Ok(())
@@ -181,7 +188,7 @@ struct Awake<'a> {
 
 impl Awake<'_> {
     /// The next event, if it may enter.
-    fn admit(&mut self, running: usize) -> Option<Event> {
+    fn admit(&mut self, running: usize) -> Option<(Entry, Event)> {
         let inbox = &self.parts.inbox;
         let wants = (inbox.has_mail() || self.giver.has_let_go())
             && running < RUNNING_EVENTS_MAX
@@ -195,7 +202,8 @@ impl Awake<'_> {
         let inbox = &self.parts.inbox;
         let within = |floor| inbox.first_within(floor);
         // Should all callers be gone meanwhile, the round passes without an event.
-        let event = match self.turnstile.lets_event_in(within)? {
+        let entry = self.turnstile.lets_event_in(within)?;
+        let event = match entry {
             Entry::First => {
                 let release = || self.giver.next_let_go().map(Event::release);
                 inbox.pop().or_else(release)?
@@ -206,7 +214,7 @@ impl Awake<'_> {
         if std::mem::take(&mut self.quiet) {
             inbox.set_busy();
         }
-        Some(event)
+        Some((entry, event))
     }
 
     /// Whether another program has changed the data while nothing ran. The event is then

@@ -206,8 +206,9 @@ impl Storage {
         }
     }
 
-    /// The newest commit that an outgoing call waits for. A transaction of the object
-    /// may wait for the call in its turn, so what was written in it is not meant.
+    /// The newest commit that an outgoing call waits for, and the answer to one that a
+    /// transaction has let in. The transaction may wait for either in its turn, so what was
+    /// written in it is not meant.
     pub fn newest_before_call(&self) -> CommitNumber {
         match self.stack.holds_the_turn() {
             true => self.committed,
