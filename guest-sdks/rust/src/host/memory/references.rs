@@ -24,6 +24,8 @@ struct Giver {
     space: Weak<Space>,
     /// Which instance it was.
     life: u64,
+    /// The section or transaction in which it was last given out.
+    within: Option<u64>,
 }
 
 thread_local! {
@@ -41,15 +43,21 @@ pub fn passed_on(mut payload: Payload, giver: Option<&Rc<Space>>) -> Payload {
 }
 
 fn lend(number: u64, giver: Option<&Rc<Space>>) -> Theirs {
+    let within = giver.and_then(|space| space.holder());
+    let within = within.map(|holder| holder.number);
     GIVEN.with_borrow_mut(|given| {
         let given = given.entry(number).or_insert_with(|| Given {
             by: giver.map(|space| Giver {
                 space: Rc::downgrade(space),
                 life: space.life(),
+                within,
             }),
             holders: 0,
         });
         given.holders += 1;
+        if let Some(giver) = &mut given.by {
+            giver.within = within.or(giver.within);
+        }
     });
     Theirs(number)
 }
@@ -76,7 +84,7 @@ async fn answered(number: u64, by: Option<Giver>, call: Call) -> Result<Payload>
     let space = space.ok_or_else(rules::reference_is_gone)?;
     let answer = begun(|departure| {
         let called = call_mine(number, call.by(departure.caller()));
-        Event::new(&space, watched(departure, called))
+        Event::within(&space, giver.within, watched(departure, called))
     });
     let answer = answer.await?;
     rules::payload(&answer)?;

@@ -229,8 +229,8 @@ impl Space {
         }
     }
 
-    /// What holds back all events but its own.
-    fn holder(&self) -> Option<Holder> {
+    /// What holds back all events but its own, and those that it made possible.
+    pub fn holder(&self) -> Option<Holder> {
         let section = self.sections.borrow().first().copied();
         section.or_else(|| self.memory.borrow().holder())
     }
@@ -305,6 +305,8 @@ pub struct Event<F> {
     came: u64,
     /// The instance that it has entered.
     entered: Option<u64>,
+    /// The section or transaction that made it possible, and lets it in.
+    within: Option<u64>,
     /// Dropped as code of the object.
     work: Option<Pin<Box<F>>>,
 }
@@ -316,8 +318,16 @@ impl<F> Event<F> {
             number: executor::number(),
             came: space.life(),
             entered: None,
+            within: None,
             work: Some(Box::pin(work)),
         }
+    }
+
+    /// One that the section or transaction of this number lets in.
+    pub fn within(space: &Rc<Space>, holder: Option<u64>, work: F) -> Self {
+        let mut event = Self::new(space, work);
+        event.within = holder;
+        event
     }
 
     /// Work that belongs to the running event.
@@ -341,7 +351,8 @@ impl<F> Event<F> {
 
     fn is_held_back(&self) -> bool {
         let holder = self.space.holder();
-        holder.is_some_and(|holder| holder.event != self.number)
+        holder
+            .is_some_and(|holder| holder.event != self.number && self.within != Some(holder.number))
     }
 }
 
