@@ -73,14 +73,14 @@ fn a_configuration_that_is_no_file_is_named() {
         let made = Command::new("mkfifo").arg(dev.path(pipe)).status();
         assert!(made.expect("mkfifo runs").success());
     }
-    dev.write("a.toml", "[classes.a]\ncomponent = \"code.wasm\"\n");
+    dev.write("a.toml", "listen = \"127.0.0.1:0\"\n[classes.a]\ncomponent = \"code.wasm\"\n");
     let serve = &["serve", "--config"][..];
     let develop = &["dev"][..];
     let fork = &["objects", "fork", "a", "b", "c", "--config"][..];
     for (command, path, words) in [
         (serve, "abide.toml", "it is a pipe, and no regular file"),
         (serve, "wrangler.jsonc", "it is a pipe, and no regular file"),
-        (serve, "a.toml", "a.toml:2: "),
+        (serve, "a.toml", "a.toml:3: "),
         (serve, "a.toml", "it is a pipe, and no regular file"),
         (serve, "/dev/zero", "it is a device, and no regular file"),
         (serve, "/", "is a folder; name the abide.toml"),
