@@ -200,9 +200,9 @@ impl Awake<'_> {
             return None;
         }
         let inbox = &self.parts.inbox;
-        let within = |floor| inbox.first_within(floor);
+        let has_within = |floor| inbox.has_within(floor);
         // Should all callers be gone meanwhile, the round passes without an event.
-        let entry = self.turnstile.lets_event_in(within)?;
+        let entry = self.turnstile.lets_event_in(has_within)?;
         let event = match entry {
             Entry::First => {
                 let release = || self.giver.next_let_go().map(Event::release);

@@ -20,10 +20,10 @@ pub const WAITS_MAX: usize = 10_000;
 pub struct Turnstile(Mutex<Admission<Waker>>);
 
 impl Turnstile {
-    /// Which event may enter, if any. `within` tells the stamp of the first that a section
+    /// Which event may enter, if any. `has_within` tells whether there is one that a section
     /// with this floor lets in.
-    pub fn lets_event_in(&self, within: impl FnOnce(Stamp) -> Option<Stamp>) -> Option<Entry> {
-        self.0.lock().ask_event(within)
+    pub fn lets_event_in(&self, has_within: impl FnOnce(Stamp) -> bool) -> Option<Entry> {
+        self.0.lock().ask_event(has_within)
     }
 
     /// There is no event that wants to enter.

@@ -124,12 +124,14 @@ impl<W> Admission<W> {
         }
     }
 
-    /// May the next event of the mailbox enter now? `within` tells the stamp of the first
+    /// May the next event of the mailbox enter now? `has_within` tells whether there is one
     /// that a section with this floor lets in.
     ///
     /// Events are asked for before the waits of the same poll are. So in a round that
-    /// is taken an event gets no place: waits that ended before it came go first.
-    pub fn ask_event(&mut self, within: impl FnOnce(Stamp) -> Option<Stamp>) -> Option<Entry> {
+    /// is taken an event gets no place: waits that ended before it came go first. Nor does
+    /// one of a section go before waits that ended before it asked, however early that was
+    /// given out by which it came: else the holder could keep them from ending.
+    pub fn ask_event(&mut self, has_within: impl FnOnce(Stamp) -> bool) -> Option<Entry> {
         if self.entered {
             return None;
         }
@@ -148,15 +150,15 @@ impl<W> Admission<W> {
                 Entry::First
             });
         };
-        let Some(stamp) = within(floor) else {
+        if !has_within(floor) {
             self.withdraw_within();
             return None;
-        };
+        }
         let own = match self.within {
-            Some(place) if place.stamp == stamp => place,
+            Some(place) if place.stamp >= floor => place,
             _ => {
                 self.withdraw_within();
-                let place = self.new_place(stamp);
+                let place = self.new_place(self.gate.stamp());
                 *self.within.insert(place)
             }
         };
@@ -313,13 +315,13 @@ mod tests {
         }
 
         fn ask_event(&mut self) -> bool {
-            self.admission.ask_event(|_| None) == Some(Entry::First)
+            self.admission.ask_event(|_| false) == Some(Entry::First)
         }
 
         /// For an event that was made possible when so many sections had been opened.
         fn ask_within(&mut self, stamp: Stamp) -> bool {
-            let first = |floor| (stamp >= floor).then_some(stamp);
-            matches!(self.admission.ask_event(first), Some(Entry::Within(_)))
+            let has_within = |floor| stamp >= floor;
+            matches!(self.admission.ask_event(has_within), Some(Entry::Within(_)))
         }
 
         fn withdraw(&mut self, wait: &'static str) {
@@ -428,6 +430,20 @@ mod tests {
         assert!(script.ask_within(inside));
         script.admission.leave_section(section).unwrap();
         assert_eq!(script.admission.end_round(), Next::Wait("outside"));
+    }
+
+    #[test]
+    fn events_of_an_outer_section_let_its_later_waits_end() {
+        let mut script = Script::default();
+        script.admission.enter_section(0);
+        let outer = script.admission.stamp();
+        let inner = script.admission.enter_section(0);
+        script.admission.leave_section(inner).unwrap();
+        script.begin("a");
+        assert!(script.ask_within(outer) && !script.ask("a"));
+        assert_eq!(script.admission.end_round(), Next::Wait("a"));
+        assert!(!script.ask_within(outer) && script.ask("a"));
+        assert_eq!(script.admission.end_round(), Next::Event);
     }
 
     #[test]

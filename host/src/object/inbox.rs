@@ -96,9 +96,9 @@ impl Inbox {
         std::iter::from_fn(|| mailbox.pop_within(floor)).find(|event| !event.caller.is_gone())
     }
 
-    /// The stamp of the first that it lets in.
-    pub fn first_within(&self, floor: Stamp) -> Option<Stamp> {
-        self.mailbox.lock().first_within(floor)
+    /// Is there one?
+    pub fn has_within(&self, floor: Stamp) -> bool {
+        self.mailbox.lock().has_within(floor)
     }
 
     /// The next event, if it is an alarm.

@@ -73,7 +73,10 @@ fn a_configuration_that_is_no_file_is_named() {
         let made = Command::new("mkfifo").arg(dev.path(pipe)).status();
         assert!(made.expect("mkfifo runs").success());
     }
-    dev.write("a.toml", "listen = \"127.0.0.1:0\"\n[classes.a]\ncomponent = \"code.wasm\"\n");
+    dev.write(
+        "a.toml",
+        "listen = \"127.0.0.1:0\"\n[classes.a]\ncomponent = \"code.wasm\"\n",
+    );
     let serve = &["serve", "--config"][..];
     let develop = &["dev"][..];
     let fork = &["objects", "fork", "a", "b", "c", "--config"][..];

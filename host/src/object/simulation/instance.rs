@@ -296,25 +296,24 @@ impl World {
     fn note_asking(&mut self) {
         let stamp = self.checker.order.sections_opened();
         self.checker.order.asks(Asker::Event, stamp);
-        match self.first_within() {
-            Some(stamp) => self.checker.order.asks(Asker::Within, stamp),
-            None => self.checker.order.withdraws(Asker::Within),
+        match self.has_within() {
+            true => self.checker.order.asks(Asker::Within, stamp),
+            false => self.checker.order.withdraws(Asker::Within),
         }
     }
 
-    /// The stamp of the first event that the innermost section lets in.
-    pub fn first_within(&self) -> Option<u64> {
-        let floor = self.checker.order.floor()?;
-        let first = self.object.mailbox.first_within(Stamp(floor));
-        first.map(|stamp| stamp.0)
+    /// Is there an event that the innermost section lets in?
+    pub fn has_within(&self) -> bool {
+        let floor = self.checker.order.floor();
+        floor.is_some_and(|floor| self.object.mailbox.has_within(Stamp(floor)))
     }
 
     fn lets_event_in(&mut self) -> Option<Entry> {
         let mutant = self.mutant;
         let (mailbox, admission) = self.object.mailbox_and_admission();
         let lets_in = admission.ask_event(|floor| match mutant {
-            Some(Mutant::SectionKeepsOutItsOwn) => None,
-            _ => mailbox.first_within(floor),
+            Some(Mutant::SectionKeepsOutItsOwn) => false,
+            _ => mailbox.has_within(floor),
         });
         let instead = match mutant {
             Some(Mutant::SectionIgnoresNewcomers) => {

@@ -132,20 +132,20 @@ impl Order {
     }
 
     /// Nothing happens from `from_ms` to `to_ms`. `runs`: nothing keeps the instance
-    /// from going on. `event_wants`: an event waits, and may run; `within`: the stamp of
-    /// one that the innermost section lets in.
+    /// from going on. `event_wants`: an event waits, and may run; `within_wants`: one
+    /// that the innermost section lets in.
     pub fn time_passes(
         &mut self,
         from_ms: u64,
         to_ms: u64,
         runs: bool,
         event_wants: bool,
-        within: Option<u64>,
+        within_wants: bool,
     ) {
         let event_could = runs && event_wants && self.admits(Asker::Event, 0);
         self.event_could_ms = event_could.then(|| self.event_could_ms.unwrap_or(from_ms));
         let mut late = is_late(self.event_could_ms, to_ms).then_some(Asker::Event);
-        let within_could = runs && within.is_some_and(|stamp| self.admits(Asker::Within, stamp));
+        let within_could = runs && within_wants;
         self.within_could_ms = within_could.then(|| self.within_could_ms.unwrap_or(from_ms));
         if is_late(self.within_could_ms, to_ms) {
             late = Some(Asker::Within);
@@ -169,9 +169,9 @@ impl Order {
         if matches!(asker, Asker::Event | Asker::Within) && self.entered.is_some() {
             return;
         }
-        if asker == Asker::Within
-            && (self.askers.get(&asker)).is_some_and(|asked| asked.place.0 != stamp)
-        {
+        let asked_before = self.askers.get(&asker).map(|asked| asked.place.0);
+        if asker == Asker::Within && asked_before < self.floor() {
+            // A section was opened since, which lets in this one too, but not so early.
             self.withdraws(asker);
         }
         let in_round = self.round;
@@ -216,15 +216,14 @@ impl Order {
             format!("{asker:?} enters in the round that is for {called:?}")
         });
         let own = self.askers.remove(&asker);
-        let place = own.map_or((stamp, u64::MAX), |own| own.place);
-        let overtaken = self.askers.iter().find(|(other, asked)| {
-            !asked.is_called
-                && asked.in_round < self.round
-                && asked.place < place
-                && self.admits(**other, asked.place.0)
-        });
-        let fault = overtaken.map(|other| format!("{asker:?} {place:?} overtakes {other:?}"));
-        self.require(fault.is_none(), || fault.unwrap_or_default());
+        let latest = match asker {
+            Asker::Wait(_) => stamp,
+            Asker::Event | Asker::Within => self.sections_opened,
+        };
+        let place = own.map_or((latest, u64::MAX), |own| own.place);
+        if called.is_none() {
+            self.overtakes(asker, place);
+        }
         match asker {
             Asker::Wait(wait) => drop(self.ended.remove(&wait)),
             Asker::Within => self.within_could_ms = None,
@@ -233,6 +232,19 @@ impl Order {
                 self.overtakes_waits(came_ms);
             }
         }
+    }
+
+    /// Nobody may be ahead who could enter.
+    fn overtakes(&mut self, asker: Asker, place: (u64, u64)) {
+        let overtaken = self.askers.iter().find(|(other, asked)| {
+            **other != asker
+                && !asked.is_called
+                && asked.in_round < self.round
+                && asked.place < place
+                && self.admits(**other, asked.place.0)
+        });
+        let fault = overtaken.map(|other| format!("{asker:?} {place:?} overtakes {other:?}"));
+        self.require(fault.is_none(), || fault.unwrap_or_default());
     }
 
     /// An event asks before the waits of the same poll, so one may be ahead.
@@ -266,8 +278,15 @@ impl Order {
         self.called = called;
         if let Some(asker) = called {
             let asked = self.askers.get_mut(&asker);
-            let known = asked.map(|asked| asked.is_called = true).is_some();
-            self.require(known, || format!("{asker:?} is called and has not asked"));
+            let place = asked.map(|asked| {
+                asked.is_called = true;
+                asked.place
+            });
+            match place {
+                // The constructor's section may end before it enters, and let in others.
+                Some(place) => self.overtakes(asker, place),
+                None => self.require(false, || format!("{asker:?} is called and has not asked")),
+            }
         }
     }
 

@@ -162,9 +162,9 @@ impl World {
         if let Some(instance) = &self.object.instance {
             let runs = instance.stuck.is_none();
             let event_wants = !self.object.mailbox.is_empty() && self.takes_events();
-            let within = event_wants.then(|| self.first_within()).flatten();
+            let within_wants = event_wants && self.has_within();
             let order = &mut self.checker.order;
-            order.time_passes(self.now_ms, to_ms, runs, event_wants, within);
+            order.time_passes(self.now_ms, to_ms, runs, event_wants, within_wants);
         }
     }
 
