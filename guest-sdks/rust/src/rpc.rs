@@ -74,8 +74,11 @@ impl Call {
             got => got,
         };
         got.map_err(|error| {
-            let method = self.method;
-            error.context(format!("the arguments of {method:?} do not fit"))
+            let called = match &*self.method {
+                "" => "the function".to_owned(),
+                method => format!("{method:?}"),
+            };
+            error.context(format!("the arguments of {called} do not fit"))
         })
     }
 

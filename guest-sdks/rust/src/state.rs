@@ -158,8 +158,10 @@ impl State {
         host::state::abort(reason, false)
     }
 
-    /// Runs work that no other event may interrupt: holds back other events, and
-    /// what other events wait for, until it ends. Sections nest.
+    /// Runs work that no other event may interrupt: until it ends, other events are held
+    /// back, and all waits that were begun outside of it: a [`timeout`](crate::timeout)
+    /// around it ends only after it, one within it in time. It lets in calls of a
+    /// [`Function`](crate::Function) that was given out in it. Sections nest.
     ///
     /// An error of the work resets the object, and is what the events in flight
     /// and those held back get. So does work that takes more than 30 seconds.

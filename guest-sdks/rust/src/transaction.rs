@@ -49,8 +49,11 @@ impl Storage {
     /// until its 30 seconds are over.
     ///
     /// Earlier writes of the event are committed first. Until the work ends, other
-    /// events and what they wait for are held back. Work that takes more than 30
-    /// seconds resets the object.
+    /// events are held back, and all waits that were begun outside of it: a
+    /// [`timeout`](crate::timeout) around it ends only after it, one within it in time.
+    /// It lets in calls of a [`Function`](crate::Function) that was given out in it; what
+    /// these write and begin lies within. Work that takes more than 30 seconds resets the
+    /// object.
     ///
     /// Fails with the error of the work, or, outside of other transactions, when a
     /// deferred foreign key is violated; or when one that the work began is open

@@ -4,8 +4,8 @@ use durable_object::http::StatusCode;
 use durable_object::testing::{self, World};
 use durable_object::{
     AlarmHandler, AlarmInfo, Close, DurableObject, Error, Function, Message, Reference, Request,
-    RequestExt, Response, Result, State, WebSocket, WebSocketHandler, methods, now, response,
-    sleep,
+    RequestExt, Response, Result, State, Transaction, WebSocket, WebSocketHandler, methods, now,
+    response, sleep,
 };
 use std::cell::Cell;
 use std::time::Duration;
@@ -100,6 +100,30 @@ impl Egg {
 
     pub async fn twice(&self, n: u64, double: Reference) -> Result<u64> {
         double.call((double.call::<u64>((n,)).await?,)).await
+    }
+
+    /// Counts what another egg calls back, in a transaction around all of it.
+    pub async fn counted(&self, keeps: bool) -> Result<u64> {
+        let storage = self.state.storage();
+        let counting = storage.clone();
+        let count = Function::new(async move |(n,): (u64,)| {
+            let work = async |txn: &Transaction| {
+                txn.kv().put_as("counted", &(n + 1))?;
+                sleep(Duration::from_millis(1)).await;
+                Ok(n + 1)
+            };
+            counting.transaction(work).await
+        });
+        let other = self.state.class("egg").named("other");
+        storage
+            .transaction(async |_| {
+                let counted = other.call::<u64>("twice", (0, count)).await?;
+                match keeps {
+                    true => Ok(counted),
+                    false => Err(Error::new("undone")),
+                }
+            })
+            .await
     }
 }
 
@@ -208,6 +232,22 @@ fn objects_call_each_other_and_functions_that_were_given_out() {
             let error = egg.call_method::<u64>("fry", ()).await.unwrap_err();
             let text = r#"The RPC receiver does not implement the method "fry"."#;
             assert_eq!(error.message(), text);
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn a_transaction_lets_in_what_it_gave_out_and_what_that_begins_lies_within() {
+    world()
+        .run(async |world| {
+            let egg = world.named("egg", "breakfast");
+            let counted = || egg.inspect(|state| state.storage().kv().get_as::<u64>("counted"));
+            let undone = egg.call_method::<u64>("counted", (false,)).await;
+            assert_eq!(undone.unwrap_err().message(), "undone");
+            assert_eq!(counted()?, None);
+            assert_eq!(egg.call_method::<u64>("counted", (true,)).await?, 2);
+            assert_eq!(counted()?, Some(2));
             Ok(())
         })
         .unwrap();

@@ -16,6 +16,7 @@ use crate::bindings::web_sockets::exports::durable::object::websocket_handler;
 use crate::host::{self, wire};
 use crate::rpc::{self, Call};
 use crate::storage::time;
+use crate::transaction::order;
 use crate::{AlarmInfo, Caller, Close, Error, Message, Result, WebSocket};
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -98,7 +99,8 @@ impl<C: Classes> rpc_handler::Guest for Component<C> {
         caller: types::Caller,
     ) -> Result<types::Payload, types::Error> {
         let call = Call::new(method, arguments.map(wire::into_payload), Caller(caller));
-        Ok(wire::payload(rpc::call_mine(mine, call).await?))
+        let answer = order::let_in(rpc::call_mine(mine, call)).await?;
+        Ok(wire::payload(answer))
     }
 
     async fn release(mine: u64) {
@@ -132,7 +134,6 @@ impl<C: Classes> websocket_handler::Guest for Component<C> {
 
 async fn web_socket(socket: u64, what: Happened) -> Result<(), types::Error> {
     let socket = WebSocket(socket);
-    Ok(object()?
-        .web_socket(WebSocketEvent { socket, what })
-        .await?)
+    let handled = object()?.web_socket(WebSocketEvent { socket, what });
+    Ok(order::let_in(handled).await?)
 }

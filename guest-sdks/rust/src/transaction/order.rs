@@ -6,7 +6,8 @@
 //! Invariants:
 //!
 //! * `open` are those that the host has open, innermost last.
-//! * `running` names a transaction only while its work is polled.
+//! * `running` names a transaction only while its work is polled, or that of an event that it
+//!   made possible.
 //! * One begins when the innermost open transaction is the one whose work asks for
 //!   it, and everybody who asked for the same before has begun or left.
 //! * Who may begin is woken: after each end, and after each that leaves the queue.
@@ -105,10 +106,13 @@ impl Order {
         newest_ticket: 0,
     };
 
-    fn innermost_transaction(&self) -> Option<u64> {
+    fn innermost(&self) -> Option<Rc<Level>> {
         let mut innermost_first = self.open.iter().rev();
-        let transaction = innermost_first.find(|level| level.is_transaction);
-        transaction.map(|level| level.number)
+        innermost_first.find(|level| level.is_transaction).cloned()
+    }
+
+    fn innermost_transaction(&self) -> Option<u64> {
+        self.innermost().map(|level| level.number)
     }
 
     /// Whether somebody who asks in the work of `around` may begin.
@@ -228,6 +232,16 @@ pub async fn run<T>(level: &Rc<Level>, work: impl Future<Output = T>) -> T {
         work.as_mut().poll(cx)
     })
     .await
+}
+
+/// Runs the work of an event that begins now. While a transaction is open, only those begin
+/// that it made possible: what they begin lies within it.
+pub async fn let_in<T>(work: impl Future<Output = T>) -> T {
+    let open = ORDER.with_borrow(Order::innermost);
+    match open {
+        Some(level) => run(&level, work).await,
+        None => work.await,
+    }
 }
 
 /// Puts back what was running before, also when the work panics.

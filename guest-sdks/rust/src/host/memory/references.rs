@@ -9,6 +9,7 @@ use super::{Event, Space, rules};
 use crate::Result;
 use crate::rpc::{Call, Held, Payload, Theirs, call_mine, release_mine};
 use crate::testing::world::{begun, watched};
+use crate::transaction::order;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
@@ -84,7 +85,11 @@ async fn answered(number: u64, by: Option<Giver>, call: Call) -> Result<Payload>
     let space = space.ok_or_else(rules::reference_is_gone)?;
     let answer = begun(|departure| {
         let called = call_mine(number, call.by(departure.caller()));
-        Event::within(&space, giver.within, watched(departure, called))
+        Event::within(
+            &space,
+            giver.within,
+            watched(departure, order::let_in(called)),
+        )
     });
     let answer = answer.await?;
     rules::payload(&answer)?;
