@@ -1,6 +1,6 @@
 //! Which transactions lie in each other, and which wait for each other?
 
-use durable_object::{Result, State, Transaction, sleep, spawn, testing};
+use durable_object::{Result, State, Transaction, sleep, spawn, testing, timeout};
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -288,6 +288,22 @@ fn one_given_away_by_work_is_undone_with_it() {
             .transaction(async |txn| put(txn, "next", SHORT, Ok(())).await)
             .await?;
         assert_eq!(keys(&state)?, "next");
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_wait_that_began_outside_ends_after_the_transaction_and_one_within_in_time() {
+    testing::run(async |state| {
+        let storage = state.storage();
+        let work = storage.transaction(async |txn| put(txn, "k", LONG, Ok(())).await);
+        timeout(SHORT, work).await??;
+        assert_eq!(keys(&state)?, "k");
+        let within = storage.transaction(async |_| Ok(timeout(SHORT, sleep(LONG)).await));
+        assert!(within.await?.is_err());
+        let section = state.block_concurrency(async || Ok(sleep(LONG).await));
+        timeout(SHORT, section).await??;
         Ok(())
     })
     .unwrap();

@@ -40,6 +40,8 @@ impl DurableObject for Room {
                 self.awake.set(self.awake.get() + 1);
                 Ok(response::text(self.awake.get().to_string()))
             }
+            "odd" => Ok(response::status(StatusCode::from_u16(600)?)),
+            "no-socket" => Ok(response::status(StatusCode::SWITCHING_PROTOCOLS)),
             _ => Err(Error::status(StatusCode::NOT_FOUND, "no such place")),
         }
     }
@@ -184,6 +186,10 @@ fn what_is_no_handshake_is_refused_with_a_status() {
             assert_eq!(answer.status(), StatusCode::UPGRADE_REQUIRED);
             assert_eq!(room.get("nowhere").await?.status(), StatusCode::NOT_FOUND);
             assert!(room.connect("nowhere").await.is_err());
+            for (path, status) in [("odd", "600"), ("no-socket", "101")] {
+                let refused = room.get(path).await.unwrap_err().to_string();
+                assert!(refused.contains(&format!("answered with status {status};")));
+            }
             Ok(())
         })
         .unwrap();

@@ -231,7 +231,14 @@ pub mod timers {
     use super::*;
 
     pub fn sleep(duration_ms: u64) -> impl Future<Output = ()> {
-        executor::sleep(duration_ms)
+        let begun = Space::of_running().map(|space| (space, executor::number()));
+        let slept = executor::sleep(duration_ms);
+        async move {
+            slept.await;
+            if let Some((space, begun)) = begun {
+                space.wait_may_end(begun).await;
+            }
+        }
     }
 
     pub fn now() -> std::time::SystemTime {

@@ -8,6 +8,7 @@ use crate::host::memory::calls::called;
 use crate::host::memory::{Ended, Event, Space, alarms, passed_on, rules, sockets, stubs};
 use crate::rpc::{Arguments, Call, Payload};
 use crate::stub::Target;
+use crate::websocket::AsksForWebSocket;
 use crate::{Body, DurableObject, Error, Gateway, Request, Response, Result, WebSocket};
 use serde::de::DeserializeOwned;
 use std::cell::{Cell, RefCell};
@@ -394,7 +395,13 @@ where
     F: Future<Output = Result<Response>>,
 {
     request.extensions_mut().insert(departure.caller());
-    watched(departure, answer(request))
+    let asks_for_web_socket = request.token().is_some();
+    let answer = watched(departure, answer(request));
+    async move {
+        let answer = answer.await?;
+        rules::status(answer.status().as_u16(), asks_for_web_socket)?;
+        Ok(answer)
+    }
 }
 
 /// What streams in the answer tells the caller's departure.

@@ -26,6 +26,8 @@ fn entries() -> Result<Vec<Entry>> {
         .collect())
 }
 
+const ENTRY_BYTES_MAX: usize = 2_097_152;
+
 pub fn get(key: &str) -> Result<Option<Vec<u8>>> {
     if !has_any()? {
         return Ok(None);
@@ -73,10 +75,11 @@ pub fn put(key: &str, value: &[u8]) -> Result<()> {
 }
 
 pub fn put_many(entries: &[Entry]) -> Result<()> {
-    let too_large = |entry: &&Entry| entry.key.len() + entry.value.len() > 2_097_152;
-    if let Some(entry) = entries.iter().find(too_large) {
-        let text = format!("kv entry {:?} is larger than 2097152 bytes", entry.key);
-        return Err(Error::new(text));
+    let mut sizes = (entries.iter()).map(|entry| entry.key.len() + entry.value.len());
+    if let Some(size_bytes) = sizes.find(|size_bytes| *size_bytes > ENTRY_BYTES_MAX) {
+        return Err(Error::new(format!(
+            "Key and value together have {size_bytes} bytes; at most {ENTRY_BYTES_MAX} are allowed."
+        )));
     }
     if entries.is_empty() {
         return Ok(());

@@ -152,6 +152,14 @@ pub fn is_plain(socket: u64) -> Error {
 }
 
 /// What is told to who calls something whose giver is gone.
+/// What an object may answer; 101 to who asks for a WebSocket.
+pub fn status(status: u16, asks_for_web_socket: bool) -> Result<()> {
+    let may = (200..600).contains(&status) || status == 101 && asks_for_web_socket;
+    require(may, "RangeError", || {
+        format!("the object answered with status {status}; it must be from 200 to 599")
+    })
+}
+
 pub fn reference_is_gone() -> Error {
     let text = "The reference has ended: the Durable Object that gave it out was reset, or has \
                 left memory.";

@@ -9,6 +9,7 @@ use crate::testing::world::Class;
 use crate::transaction::order::{self, Order};
 use crate::{Error, Result};
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -60,6 +61,8 @@ pub struct Holder {
     /// The event that has begun it.
     event: u64,
     pub number: u64,
+    /// What was begun later has a higher number.
+    begun: u64,
     since_ms: i64,
 }
 
@@ -225,6 +228,7 @@ impl Space {
         Holder {
             event: self.running_event.get(),
             number,
+            begun: executor::number(),
             since_ms: executor::now_ms(),
         }
     }
@@ -233,6 +237,21 @@ impl Space {
     pub fn holder(&self) -> Option<Holder> {
         let section = self.sections.borrow().first().copied();
         section.or_else(|| self.memory.borrow().holder())
+    }
+
+    /// Ends when no section or transaction is open that was begun after the wait of this
+    /// number.
+    pub async fn wait_may_end(&self, begun: u64) {
+        poll_fn(|cx| {
+            let sections = self.sections.borrow().last().copied();
+            let newest = sections.into_iter().chain(self.memory.borrow().innermost());
+            if newest.into_iter().all(|holder| holder.begun < begun) {
+                return Poll::Ready(());
+            }
+            self.waiting.borrow_mut().push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
     }
 
     /// Somebody may have ended to hold back others.

@@ -51,6 +51,13 @@ impl Memory {
         outermost.map(|open| open.it)
     }
 
+    /// The innermost transaction.
+    pub fn innermost(&self) -> Option<Holder> {
+        let mut innermost_first = self.open.iter().rev();
+        let transaction = innermost_first.find(|open| open.is_transaction);
+        transaction.map(|open| open.it)
+    }
+
     /// Keeps what the turn wrote. The error says why the object is reset; the turn is
     /// undone then.
     pub fn end_turn(&mut self) -> Result<(), String> {
