@@ -168,7 +168,7 @@ impl Context {
         let number = self.turnstile.enter_section(clock::now_ms());
         self.sections
             .push((number, Section::of(&self.parts.identity)));
-        self.giver.set_floor(self.turnstile.floor());
+        self.gate_has_changed();
         Ok(number)
     }
 
@@ -179,8 +179,13 @@ impl Context {
             return Err(self.end.reset(message));
         }
         self.sections.pop();
-        self.giver.set_floor(self.turnstile.floor());
+        self.gate_has_changed();
         Ok(())
+    }
+
+    /// Whoever calls what was given out has to know what the gate lets in.
+    fn gate_has_changed(&self) {
+        self.giver.set_floor(self.turnstile.floor());
     }
 
     /// The constructor begins, which holds back events as a section does.
@@ -196,7 +201,7 @@ impl Context {
             return;
         };
         self.turnstile.leave_any_section(starting);
-        self.giver.set_floor(self.turnstile.floor());
+        self.gate_has_changed();
         let place = (self.sections.iter()).position(|(number, _)| *number == starting);
         let (_, section) = self.sections.remove(place.expect("it is open"));
         if let (Some(0), Some(next)) = (place, self.sections.first_mut()) {

@@ -74,7 +74,7 @@ impl Context {
             self.held.last_number(),
             self.tokens.last(),
             self.callers.begun(),
-            self.turnstile.last_section(),
+            self.turnstile.stamp().0,
             sockets::last_number(),
             traces.last_number,
         ];

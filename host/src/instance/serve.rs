@@ -201,8 +201,8 @@ impl Awake<'_> {
         }
         let inbox = &self.parts.inbox;
         let has_within = |floor| inbox.has_within(floor);
-        // Should all callers be gone meanwhile, the round passes without an event.
         let entry = self.turnstile.lets_event_in(has_within)?;
+        // Should all callers be gone meanwhile, the round passes without an event.
         let event = match entry {
             Entry::First => {
                 let release = || self.giver.next_let_go().map(Event::release);

@@ -73,7 +73,7 @@ impl Turnstile {
         self.0.lock().leave_any_section(number);
     }
 
-    /// How many sections have been opened.
+    /// How many sections have been opened, which is the number of the newest.
     pub fn stamp(&self) -> Stamp {
         self.0.lock().stamp()
     }
@@ -81,11 +81,6 @@ impl Turnstile {
     /// The lowest stamp of what may enter; none when anything may.
     pub fn floor(&self) -> Option<Stamp> {
         self.0.lock().floor()
-    }
-
-    /// The number of the newest section.
-    pub fn last_section(&self) -> u64 {
-        self.0.lock().last_section()
     }
 
     /// Gives no section a number up to this one.

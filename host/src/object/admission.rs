@@ -217,10 +217,6 @@ impl<W> Admission<W> {
         self.gate.leave_any(number);
     }
 
-    pub fn last_section(&self) -> u64 {
-        self.gate.last_number()
-    }
-
     pub fn go_on_after(&mut self, last: u64) {
         self.gate.go_on_after(last);
     }

@@ -69,11 +69,6 @@ impl InputGate {
             .retain(|section| section.number != number);
     }
 
-    /// The number of the newest section.
-    pub fn last_number(&self) -> u64 {
-        self.last_number
-    }
-
     /// Gives no section a number up to this one. None may be open.
     pub fn go_on_after(&mut self, last: u64) {
         self.last_number = self.last_number.max(last);

@@ -76,12 +76,12 @@ fn send_to_giver(lent: &Lent, event: Event) {
         Ok(giver) => giver,
         Err(error) => return event.refuse(error),
     };
-    let event = match giver.lets_in(lent.stamp()) {
-        true => event,
-        false => match event.unless_waited_for_by(&giver.object) {
-            Some(event) => event,
-            None => return,
-        },
+    let event = match giver.lets_in(event.stamp()) {
+        true => Some(event),
+        false => event.unless_waited_for_by(&giver.object),
+    };
+    let Some(event) = event else {
+        return;
     };
     match giver.inbox.push(event) {
         Ok(()) => {}

@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 const TABLE: &str =
     "CREATE TABLE IF NOT EXISTS _cf_KV (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID";
 
+const ENTRY_BYTES_MAX: usize = 2_097_152;
+
 /// Whether there is a key at all: a fresh database has no table for them.
 fn has_any() -> Result<bool> {
     with(|memory| memory.has_table("_cf_KV"))
@@ -25,8 +27,6 @@ fn entries() -> Result<Vec<Entry>> {
         .map(Entry::from)
         .collect())
 }
-
-const ENTRY_BYTES_MAX: usize = 2_097_152;
 
 pub fn get(key: &str) -> Result<Option<Vec<u8>>> {
     if !has_any()? {

@@ -154,9 +154,7 @@ pub fn savepoint() -> Result<u64> {
 
 pub fn begin(within: Option<u64>) -> Result<u64> {
     let number = with(|memory| {
-        let mut innermost_first = memory.open.iter().rev();
-        let innermost = innermost_first.find(|open| open.is_transaction);
-        match (innermost.map(|open| open.it.number), within) {
+        match (memory.innermost().map(|it| it.number), within) {
             (open, within) if open == within => {}
             (Some(open), _) => {
                 return Err(Error::new(format!(
